@@ -60,7 +60,10 @@ class _TextTypeError(ContentError, TypeError):
 
 
 def utc_now() -> datetime:
-    """Return the current time in UTC. A message whose ``valid_until`` is not later than this has expired."""
+    """Return the current time in UTC.
+
+    If the ``valid_until`` of a message is not later than this time, it has expired.
+    """
     return datetime.now(UTC)
 
 
@@ -127,10 +130,10 @@ def attempt_verification(provider: SmsProvider, message: Message) -> Flow[Verifi
 
 
 def attempt_batch(provider: SmsProvider, messages: Sequence[Message]) -> Flow[list[Result]]:
-    """Send ``messages`` through ``provider`` in as few requests as it allows.
+    """Send ``messages`` through ``provider`` in as few requests as the provider allows.
 
-    Returns one Result for each message, in the same order; a Result holds the error of its message. Raises only
-    interruptions, such as a cancellation.
+    Returns one Result for each message, in the same order. The Result of a message that was not accepted holds the
+    error. Raises only interruptions, such as a cancellation.
     """
     results, stop = yield from attempt_each(provider, messages)
     if stop is not None:

@@ -321,7 +321,7 @@ def not_a_step(asked: object) -> TypeError:
 
 
 def opened(connect: Callable[[], T]) -> T:
-    """Call ``connect``, and return the transport that it makes.
+    """Call ``connect``, and return the transport that this function makes.
 
     Raises NotConnected for any error in ``connect``, such as a failed import of httpx: nothing was sent then. An
     interruption, such as Ctrl-C, is raised as it is.

@@ -104,8 +104,8 @@ class SmsClient(BaseClient["Transport"]):
     def lookup(self, reference: str) -> SentMessage | None:
         """Ask the vendor whether it accepted a text with this reference.
 
-        Returns the text, or None if the vendor finds none: this alone does not prove that nothing was sent. Raises
-        QueryError.
+        Returns the text, or None if the vendor finds no such text: None alone does not prove that nothing was sent.
+        Raises QueryError if the question fails.
         """
         return self._run(self._lookup(reference))
 
@@ -120,9 +120,9 @@ class SmsClient(BaseClient["Transport"]):
     def texts(self, **filters: Unpack[TextFilters]) -> Iterator[TextRecord]:
         """Iterate over the texts in the ledger that match all ``filters``, the oldest first.
 
-        TextFilters explains the filters. Memory stays bounded. Raises ConfigurationError as :meth:`history` does,
-        RecipientError if ``to`` is not a phone number, TypeError for an unknown filter, and ValueError for a wrong
-        value.
+        :class:`TextFilters` explains the filters. Memory stays bounded. Raises ConfigurationError if the client has no
+        ledger or it cannot be read, RecipientError if ``to`` is not a phone number, TypeError for an unknown filter,
+        and ValueError for a wrong value.
         """
         wanted, after = self._wanted(filters), 0
         while page := self._run(self._texts(wanted, after)):
@@ -468,9 +468,9 @@ def send(to: str | Message, text: str | None = None, **fields: Unpack[MessageFie
 
 
 def try_send(to: str | Message, text: str | None = None, **fields: Unpack[MessageFields]) -> Result:
-    """Send a text through the shared :func:`client`, and return its outcome as a Result.
+    """Send a text through the shared :func:`client`, and return the outcome as a Result.
 
-    See :meth:`SmsClient.try_send`.
+    Arguments and errors are those of :meth:`SmsClient.try_send`.
     """
     message = cast("Message", _message(to, text, fields))
     del to, text, fields
@@ -483,9 +483,9 @@ def send_many(messages: Iterable[Message]) -> SendMany:
 
 
 def lookup(reference: str) -> SentMessage | None:
-    """Ask through the shared :func:`client` whether a text with this reference was accepted.
+    """Ask through the shared :func:`client` whether the vendor accepted a text with this reference.
 
-    See :meth:`SmsClient.lookup`.
+    Returns the text, or None. :meth:`SmsClient.lookup` explains what None means.
     """
     return client().lookup(reference)
 

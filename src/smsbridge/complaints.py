@@ -10,7 +10,7 @@ from pydantic import AfterValidator
 
 
 class Complaint(ValueError):
-    """An error that a validator of smsbridge raises for a wrong setting. Its words never show the value."""
+    """Raised by a validator of smsbridge for a wrong setting. The words of the error never show the value."""
 
 
 _NUMBER = "write a number"

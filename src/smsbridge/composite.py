@@ -31,7 +31,10 @@ class Recording(Protocol):
     """A policy that records texts and their delivery reports, such as the ledger."""
 
     def history(self, reference: str) -> Flow[History | None]:
-        """Return the record of the text with this reference, and its delivery reports; None without a record."""
+        """Return the record of the text with this reference, and its delivery reports.
+
+        None if there is no such record.
+        """
         ...
 
     def page(self, wanted: Wanted, *, after: int = 0, limit: int = 500) -> Flow[list[tuple[int, TextRecord]]]:
@@ -141,10 +144,12 @@ class Composite(SmsProvider):
     def sent_through(
         self, messages: Sequence[Message], *, verification: bool = False, around: Around | None = None
     ) -> Flow[Answers]:
-        """Send ``messages``, or with ``verification`` have a one-time code sent for each.
+        """Send ``messages`` through the providers inside.
 
-        Returns a Result for each message, in order, and the interruption that stopped the work, or None. ``around``
-        wraps each flow of a provider inside that carries texts.
+        With ``verification``, have a one-time code sent for each message.
+
+        Returns a Result for each message, in order, and the interruption that stopped the work, or None. ``around`` is
+        a function that wraps each flow with which a provider inside sends texts.
         """
 
     @final
@@ -193,7 +198,7 @@ class Composite(SmsProvider):
         """
 
     def close(self) -> None:
-        """Have each provider inside finish its pending work. A client calls this when it is closed."""
+        """Have each provider inside finish its pending work. A client calls this when the client is closed."""
         for provider in self.inside:
             close(provider)
 
@@ -243,7 +248,7 @@ def expresses(provider: SmsProvider, field: str, *, verification: bool = False) 
 def holder_of(provider: SmsProvider, account: str) -> SmsProvider:
     """Return the outermost provider of ``account``: ``provider`` itself, or a provider inside it.
 
-    Raises KeyError if no provider there has this account.
+    Raises KeyError if neither ``provider`` nor a provider inside it has this account.
     """
     for held in each(provider):
         if held.account == account:
@@ -254,7 +259,7 @@ def holder_of(provider: SmsProvider, account: str) -> SmsProvider:
 def vendor_inside(provider: SmsProvider, account: str) -> SmsProvider:
     """Return the provider that reaches the vendor of ``account``, without the policies around it.
 
-    Raises SignatureError if ``provider`` has none.
+    Raises SignatureError if ``provider`` has no such provider inside.
     """
     for held in each(provider):
         if held.account == account and not inside(held):

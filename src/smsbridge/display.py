@@ -94,7 +94,7 @@ def screen_line(text: str) -> str:
 
 
 def screen(text: str) -> str:
-    """Return ``text`` safe for a terminal. It may have several lines; its tabs and line ends stay."""
+    """Return ``text`` safe for a terminal. The text may have several lines: tabs and line ends stay."""
     return text if text.isprintable() else text.translate(_SCREEN)
 
 

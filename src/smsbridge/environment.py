@@ -88,7 +88,7 @@ def in_production(*, known: bool | None = None) -> bool:
 def known_production() -> bool | None:
     """Return whether the client that is being made now is for production; None if no client is being made.
 
-    This is for code that needs the answer after its client is made.
+    This is for an object that is made with a client and needs the answer later: it keeps the answer.
     """
     return in_production() if snapshot.is_shared() else None
 
@@ -112,7 +112,9 @@ def _secrets_dir(taken: Snapshot) -> Found | None:
 
 
 def read(account: str | None, names: Iterable[str]) -> dict[str, Found]:
-    """Read the settings ``names`` of ``account`` (None: of smsbridge itself). Returns those that are set, by name.
+    """Read the settings ``names`` of ``account`` (None: of smsbridge itself).
+
+    Returns the settings that are set, by name.
 
     Empty values count as unset. Raises ConfigurationError if ``.env``, the secrets directory or one of the files there
     cannot be read.

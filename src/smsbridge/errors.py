@@ -56,7 +56,7 @@ _UNSUPPORTED = "unsupported"
 
 
 class SmsBridgeError(Exception):
-    """Base of all errors that smsbridge raises on purpose.
+    """The base class of all errors that smsbridge raises on purpose.
 
     Errors of the same type with equal public fields are equal, and all of them can be pickled.
     """
@@ -95,7 +95,7 @@ def _public(error: SmsBridgeError) -> dict[str, Any]:
 
 
 class ConfigurationError(SmsBridgeError):
-    """The settings or a plugin are wrong. The message names settings, and never shows their values."""
+    """The settings or a plugin are wrong. The message names the settings, and never shows their values."""
 
     def __str__(self) -> str:
         """Return the error as a single line; a word that is too long for a name or a path is cut."""
@@ -180,7 +180,7 @@ class RefusedError(SendError):
 
 
 class RecipientError(RefusedError):
-    """The text was refused because of the recipient's number: it is wrong, or cannot receive texts."""
+    """The text was refused because of the recipient's number: the number is wrong, or cannot receive texts."""
 
     summary = "the recipient's number was refused"
 
@@ -264,7 +264,7 @@ class ProviderBugError(RefusedError):
 
 
 class UncertainError(SendError):
-    """The message may or may not have been sent. Look it up before sending it again."""
+    """The text may or may not have been sent. Look the text up by its reference before you send it again."""
 
     summary = "the message may or may not have been sent"
     default_fault = "provider"
@@ -273,7 +273,7 @@ class UncertainError(SendError):
 class QueryError(_VendorError):
     """An operation that sends nothing, such as asking for a status, failed.
 
-    ``retryable`` means that asking again may help; ``authentication`` that the credentials were refused;
+    ``retryable`` means that it may help to ask again; ``authentication`` that the vendor refused the credentials;
     ``rate_limited`` that there were too many requests (``retry_after`` is in seconds).
     """
 
@@ -295,7 +295,7 @@ class QueryError(_VendorError):
 
 
 class NotFoundError(QueryError):
-    """The vendor does not know this id or reference; this proves neither *sent* nor *unsent*."""
+    """The vendor does not know this id or reference. This does not prove whether the text was sent."""
 
     summary = "the provider does not know this id"
 

@@ -43,7 +43,7 @@ Flow = Generator[Step[Any], Any, T]
 
 @dataclass(frozen=True, slots=True)
 class Wait(Step[None]):
-    """A step that lets ``seconds`` pass."""
+    """A step that pauses the flow for ``seconds``."""
 
     seconds: float
 
@@ -81,9 +81,9 @@ class Tell(Call[None]):
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Await(Step[T]):
-    """A step that waits for work in another thread of smsbridge, and returns its result.
+    """A step that waits for work in another thread of smsbridge, and returns the result of that work.
 
-    It is cheaper than a :class:`Call`. After ``seconds``, or if the wait is interrupted, the work is cancelled, and a
+    This is cheaper than a :class:`Call`. After ``seconds``, or if the wait is interrupted, the work is cancelled, and a
     TimeoutError is raised.
     """
 
@@ -122,7 +122,10 @@ class Driven(Generic[T]):
         self.answer(None)
 
     def perform(self, work: Callable[..., Any], *args: Any) -> None:
-        """Call ``work`` with ``args``, and continue the flow with its result or its error."""
+        """Call ``work`` with ``args``, and continue the flow with the result of this call.
+
+        If the call raises an error, the flow continues with this error.
+        """
         errors: list[BaseException] = []
         answer: Any = None
         try:
@@ -137,7 +140,10 @@ class Driven(Generic[T]):
             self.answer(answer)
 
     async def perform_async(self, work: Callable[..., Awaitable[Any]], *args: Any) -> None:
-        """Await ``work`` with ``args``, and continue the flow with its result or its error."""
+        """Await ``work`` with ``args``, and continue the flow with the result of this call.
+
+        If the call raises an error, the flow continues with this error.
+        """
         errors: list[BaseException] = []
         answer: Any = None
         try:
@@ -168,7 +174,7 @@ class Driven(Generic[T]):
             self.answer(answer)
 
     def answer(self, answer: Any) -> None:
-        """Continue the flow with ``answer`` as the answer to its step."""
+        """Continue the flow with ``answer`` as the answer to the flow's present step."""
         try:
             self.step = self._flow.send(answer)
             if self._stop is not None:

@@ -52,7 +52,7 @@ _forking_until = 0.0
 
 
 def fresh_lock() -> threading.Lock:
-    """Return a new lock that is free in a forked process, also if another thread held it during the fork."""
+    """Return a new lock that is free in a forked process, even if another thread held the lock during the fork."""
     lock = threading.Lock()
     _locks.add(lock)
     return lock
@@ -86,7 +86,7 @@ def renew_after_fork(owner: Renewed) -> None:
 
 
 def under(lock: threading.Lock, work: Callable[..., T], *args: Any) -> T:
-    """Call ``work`` with ``args`` while this thread holds ``lock``, and return the result."""
+    """Call ``work`` with ``args`` while this thread holds ``lock``, and return the result of ``work``."""
     # On one line: no exception of a signal handler or a debugger comes between the ends of the work and of the lock.
     with lock: return work(*args)  # fmt: skip  # noqa: E701
 

@@ -53,7 +53,7 @@ class HookCalls:
 
     @property
     def begun(self) -> bool:
-        """Whether the first call was made already, or there are no calls."""
+        """Whether the first call was already made, or there are no calls to make."""
         return bool(self._made) or not self._calls
 
     def make(self, failed: Callable[[HookCall, BaseException], BaseException | None]) -> None:

@@ -129,20 +129,20 @@ class HttpRequest(Step["HttpResponse"]):
 
     @classmethod
     async def read_asgi(cls, scope: Mapping[str, Any], receive: Asgi) -> HttpRequest:
-        """Read a webhook in an ASGI application (Starlette, FastAPI, ...), with its body from ``receive``.
+        """Read a webhook in an ASGI application (Starlette, FastAPI, ...). ``receive`` brings the body.
 
         Raises TooLargeError (answer with its ``status``, which is 413) as soon as more data has come than a webhook may
-        have, and PayloadError if less has come than its ``Content-Length`` says.
+        have, and PayloadError if less data has come than the header ``Content-Length`` says.
         """
         request = cls._from_asgi(scope, b"")
         return replace(request, body=await read_asgi(request.headers.get("content-length", ""), receive))
 
     @classmethod
     def from_asgi(cls, scope: Mapping[str, Any], body: bytes) -> HttpRequest:
-        """Make a webhook from an ASGI scope and its ``body``, which was already read.
+        """Make a webhook from an ASGI scope and the ``body``, which the application has already read.
 
         Raises TooLargeError (answer with its ``status``, which is 413) if the body is larger than a webhook's may be,
-        and PayloadError if it is shorter than its ``Content-Length`` says.
+        and PayloadError if it is shorter than the header ``Content-Length`` says.
         """
         request = cls._from_asgi(scope, within_bounds(body))
         whole(body, request.headers.get("content-length", ""))
@@ -164,10 +164,11 @@ class HttpRequest(Step["HttpResponse"]):
 
     @classmethod
     def from_wsgi(cls, environ: Mapping[str, Any], body: bytes | None = None) -> HttpRequest:
-        """Read a webhook in a WSGI application (Flask, Django): ``environ``, and the body if it was already read.
+        """Read a webhook in a WSGI application (Flask, Django) from ``environ``.
 
-        Raises TooLargeError (answer with its ``status``, which is 413) before it reads more than a webhook may have,
-        and PayloadError if less has come than its ``Content-Length`` says.
+        ``body`` is the body if the application has already read it. Raises TooLargeError (answer with its ``status``,
+        which is 413) before it reads more than a webhook may have, and PayloadError if less data has come than the
+        header ``Content-Length`` says.
         """
         headers = {
             name.removeprefix("HTTP_").replace("_", "-"): value
@@ -207,7 +208,7 @@ class HttpRequest(Step["HttpResponse"]):
     def query(self) -> list[tuple[str, str]]:
         """The decoded parameters of the URL, in order, as pairs of name and value.
 
-        Raises PayloadError if they cannot be read.
+        Raises PayloadError if the parameters cannot be read.
         """
         return text_pairs(pairs(self._query))
 
@@ -226,7 +227,7 @@ class HttpRequest(Step["HttpResponse"]):
     def form(self) -> list[tuple[str, str]]:
         """Return the decoded fields of a form body, in order, as pairs of name and value.
 
-        Raises PayloadError if they cannot be read.
+        Raises PayloadError if the fields cannot be read.
         """
         if not self.body.isascii():
             raise PayloadError("the webhook's form is not percent-encoded")
@@ -307,9 +308,9 @@ class HttpResponse(metaclass=Shown):
         return max(0.0, (when - datetime.now(UTC)).total_seconds())
 
     def json(self) -> Any:
-        """Parse the body as JSON, tolerating the faults that :func:`read_json` tolerates.
+        """Parse the body as JSON. Faults that :func:`read_json` accepts do no harm.
 
-        Raises the SendError that :meth:`error` makes of this answer if the body is incomplete or not JSON.
+        If the body is incomplete or not JSON, raises the SendError that :meth:`error` makes of this answer.
         """
         if not self.complete:
             raise self.error(detail="the answer was cut off or too large")
@@ -321,7 +322,7 @@ class HttpResponse(metaclass=Shown):
     def json_object(self) -> dict[str, Any]:
         """Parse the body as a JSON object.
 
-        Raises the SendError that :meth:`error` makes of this answer if the body is incomplete, or is no JSON object.
+        If the body is incomplete or not a JSON object, raises the SendError that :meth:`error` makes of this answer.
         """
         data = self.json()
         if not isinstance(data, dict):

@@ -80,9 +80,9 @@ def _length_problem(length: int, lengths: Iterable[int]) -> str | None:
 
 
 def national(written: Written, region: str | None) -> str:
-    """Return a mobile number of ``region`` that was written without ``+`` in E.164.
+    """Return in E.164 a mobile number of ``region`` that was written without ``+``.
 
-    It may begin with a trunk prefix, or with the country code. Raises RecipientError for other digits, and
+    The number may begin with a trunk prefix, or with the country code. Raises RecipientError for other digits, and
     ConfigurationError for an unknown region.
     """
     if region is None:
@@ -104,7 +104,7 @@ def national(written: Written, region: str | None) -> str:
 
 
 def wrong_region(region: str) -> str | None:
-    """Return what is wrong with the name of a region, and what to write; None if it is correct."""
+    """Say what is wrong with ``region``, the name of a country, and what to write; None if it is correct."""
     import phonenumbers
 
     if region in phonenumbers.SUPPORTED_REGIONS:

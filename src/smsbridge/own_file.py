@@ -164,18 +164,18 @@ class OwnFile:
                 raise self._wrong(f"lost {os.path.basename(name)}, a part of it, while in use")  # noqa: PTH119
 
     def note_beside(self) -> None:
-        """Remember the files that SQLite keeps beside the file, so that :meth:`check` notices when they are replaced.
+        """Remember the files that SQLite keeps beside this file, so that :meth:`check` notices when they are replaced.
 
-        Call this within the first transaction. If other files replace them, their content is lost.
+        Call this within the first transaction. If other files replace the files beside it, their content is lost.
         """
         if not self._beside:
             names = [f"{self._real}{ending}" for ending in _BESIDE]
             self._beside.extend((name, inode) for name in names if (inode := _inode(name)) is not None)
 
     def change(self, database: sqlite3.Connection) -> None:
-        """Add 1 to the file's count of changes, within the transaction that changes it.
+        """Add 1 to the count of changes in the file, within the transaction that changes the file.
 
-        A file with fewer changes than this process knows of is an older copy.
+        A file with a lower count than this process knows of is an older copy.
         """
         database.execute("UPDATE smsbridge_file SET changes = changes + 1 WHERE what = ?", [self.kind.what])
         self._changes = self._row(database)[1]
@@ -187,7 +187,7 @@ class OwnFile:
             known.changes = max(known.changes, self._changes)
 
     def count(self, database: sqlite3.Connection) -> bool:
-        """Add 1 to the file's count of changes in a separate transaction, without waiting.
+        """Add 1 to the count of changes in the file, in a separate transaction, without waiting for a lock.
 
         Returns whether that succeeded.
         """

@@ -108,8 +108,8 @@ def country_code(e164: str) -> str:
 def regions(e164: str) -> tuple[str, ...]:
     """Return the region of a number in E.164, in two letters of ISO 3166, such as ``("IN",)``.
 
-    It returns several regions if countries share the calling code (``+1``, ``+44``) and the number does not show which
-    of them it belongs to, and none if no country has the code.
+    If countries share the calling code (``+1``, ``+44``) and the number does not show to which of them it belongs, all
+    of these regions are returned. If no country has the code, the result is empty.
     """
     import phonenumbers
 
@@ -120,7 +120,7 @@ def regions(e164: str) -> tuple[str, ...]:
 
 
 class Countries:
-    """A set of countries, to ask whether it contains a phone number in E.164: ``number in countries``.
+    """A set of countries that can tell whether it contains a phone number in E.164: ``number in countries``.
 
     Each country is given as a region (``IN``, ISO 3166) or a calling code (``+91``). If regions share a calling code,
     as the United States and the Caribbean do, the number itself shows its region; a number that belongs to none of them

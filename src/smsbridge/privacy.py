@@ -101,7 +101,10 @@ def _doubt_a_long_pause(error: SendError | QueryError) -> None:
 
 
 def bare(error: E_) -> E_:
-    """Remove the frames and causes of ``error``, which hold the request with its token and text, and return it."""
+    """Remove the frames and causes of ``error``, and return the same error.
+
+    They hold the request with its token and text.
+    """
     error.__cause__ = error.__context__ = None
     return error.with_traceback(None)
 

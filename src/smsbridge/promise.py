@@ -53,7 +53,7 @@ class Promise(Generic[T]):
     def result(self, timeout: float | None = None) -> T:
         """Wait for the result and return it.
 
-        Raises the error that was set instead, or Overdue after ``timeout`` seconds.
+        If an error was set instead of a result, raises this error. Raises Overdue after ``timeout`` seconds.
         """
         value, error = self._wait(timeout)
         if error is not None:
@@ -68,7 +68,10 @@ class Promise(Generic[T]):
         return self._wait(timeout)[1]
 
     def add_done_callback(self, callback: Callable[[Any], object]) -> None:
-        """Have ``callback`` called once with this promise, in the thread that sets the result, or now if it is set."""
+        """Have ``callback`` called once with this promise as its argument, when the result is set.
+
+        The thread that sets the result calls it; if the result is already set, it is called now.
+        """
         self._callbacks.append(callback)
         if self._outcome is not None:
             self._call_back()

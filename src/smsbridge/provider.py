@@ -69,7 +69,10 @@ vendor's own route or category if the vendor has such.
 
 
 class Capability(StrEnum):
-    """An ability of a provider besides sending a single text, derived from the methods that it implements."""
+    """An ability of a provider besides sending a single text.
+
+    It follows from the methods that the provider implements.
+    """
 
     BATCH = "batch"
     STATUS = "status"
@@ -188,11 +191,11 @@ class SmsProvider(BaseModel, ABC, metaclass=ShownModel):
 
     @classmethod
     def from_env(cls, account: str | None = None, resolve: Resolve | None = None) -> Self:
-        """Make the provider that the environment describes.
+        """Make the provider from the settings in the environment, ``.env`` and the secrets directory.
 
-        Reads ``SMSBRIDGE_<ACCOUNT>_*`` (default: the provider's own name) from the environment, ``.env`` and the
-        secrets directory. ``resolve`` turns account names into providers, for providers that hold providers. Raises
-        ConfigurationError, which names the missing or wrong settings.
+        Reads ``SMSBRIDGE_<ACCOUNT>_*`` for ``account``; default: the provider's own name. ``resolve`` turns the name of
+        an account into a provider, for a provider that holds other providers. Raises ConfigurationError, which names
+        the missing or wrong settings.
         """
         return environment.load(
             cls, account or cls.name, exclude=["account"], **({"account": account} if account else {})
@@ -223,7 +226,10 @@ class SmsProvider(BaseModel, ABC, metaclass=ShownModel):
         return None
 
     def status(self, sent: SentMessage) -> Flow[DeliveryReport]:
-        """Ask the vendor for the status of the text ``sent``. Raises NotFoundError if the vendor does not know it."""
+        """Ask the vendor for the status of the text ``sent``.
+
+        Raises NotFoundError if the vendor does not know the text.
+        """
         raise self.unsupported("asking for the status of a text")
 
     def lookup(self, reference: str) -> Flow[SentMessage | None]:
@@ -273,11 +279,14 @@ class SmsProvider(BaseModel, ABC, metaclass=ShownModel):
         return ()
 
     def handshake(self, webhook: HttpRequest) -> HttpResponse | None:
-        """Return the answer to a vendor that only checks the URL of the webhook; None for an ordinary webhook."""
+        """Return the answer to a request with which a vendor only checks the URL for webhooks.
+
+        None if ``webhook`` is an ordinary webhook.
+        """
         return None
 
     def parse(self, webhook: HttpRequest) -> list[Event]:
-        """Return the events in a verified webhook. Raise PayloadError if it cannot be read."""
+        """Return the events in a verified webhook. Raise PayloadError if the webhook cannot be read."""
         raise self.unsupported("webhooks")
 
     def acknowledge(self, events: Sequence[Event]) -> HttpResponse:
@@ -350,8 +359,8 @@ class SmsProvider(BaseModel, ABC, metaclass=ShownModel):
     def options_of(self, message: Message, *, verification: bool = False) -> Any:
         """Read the options of ``message`` for this provider, from ``message.options[name]``.
 
-        Returns an instance of ``options``, or with ``verification`` of ``verification_options``. Raises
-        UnsupportedError, which names an unknown or wrong option.
+        Returns an instance of the class ``options``; with ``verification``, of the class ``verification_options``.
+        Raises UnsupportedError, which names an unknown or wrong option.
         """
         model = self.verification_options if verification else self.options
         given = message.options.get(self.name, {})
@@ -399,7 +408,7 @@ def vendor_of(provider: SmsProvider) -> str:
 
 
 def title_of(provider: SmsProvider | type[SmsProvider]) -> str:
-    """Return a provider's name for errors, with its kind: ``provider twincle``, or for a policy ``policy failover``."""
+    """Return the name of a provider for errors, such as ``provider twincle``, or for a policy ``policy failover``."""
     if isinstance(provider, type):
         return f"{provider._kind} {provider.name}"  # noqa: SLF001
     vendor = vendor_of(provider)

@@ -350,9 +350,10 @@ def correlate(
 ) -> dict[int, _Row]:
     """Find the row of a vendor's answer that belongs to each message of a batch. Returns rows by the message's index.
 
-    ``named`` returns the reference and the number (its digits) in a row, each empty if the row has none. A row belongs
-    to the only message with that reference and number, in any order of the rows. Rows that fit no message or several
-    messages are left out, and so are messages with no row or several rows: their outcome is uncertain.
+    ``named`` is a function that returns the reference and the digits of the number in a row, each empty if the row has
+    none. A row belongs to the only message with that reference and number, in any order of the rows. Rows that fit no
+    message or several messages are left out, and so are messages with no row or several rows: their outcome is
+    uncertain.
     """
     found = [(row, named(row)) for row in rows]
     shapes = {(bool(reference), bool(number)) for _, (reference, number) in found}

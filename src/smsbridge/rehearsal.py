@@ -75,14 +75,14 @@ class Rehearsal:
         return self.instead_of(made, lambda: made)
 
     def instead_of(self, real: object, make: Callable[[], T]) -> T:
-        """Return the object that this rehearsal uses in place of ``real``. ``make`` makes it at first use.
+        """Return the object that this rehearsal uses in place of ``real``. ``make`` makes this object at first use.
 
-        Objects that share ``real`` also share the object in its place.
+        If several objects share ``real``, they also share the object in its place.
         """
         return self.shared(_Same(real), make)
 
     def shared(self, key: Hashable, make: Callable[[], T]) -> T:
-        """Return the object that this rehearsal keeps under ``key``. ``make`` makes it at first use."""
+        """Return the object that this rehearsal keeps under ``key``. ``make`` makes this object at first use."""
         with self._lock:
             if key not in self._stand_ins:
                 self._stand_ins[key] = make()
@@ -188,13 +188,16 @@ _expected = False
 
 
 def expect() -> None:
-    """Prepare this process for rehearsals: from now on it is recorded which flows belong to which rehearsal."""
+    """Prepare this process for rehearsals.
+
+    From now on, each flow is recorded with the rehearsal to which it belongs.
+    """
     global _expected  # noqa: PLW0603  # set once
     _expected = True
 
 
 class _Driven(threading.local):
-    """The rehearsal of the flow that this thread drives at this moment; None for a real flow."""
+    """Holds, for each thread, the rehearsal of the flow that the thread runs at this moment; None for a real flow."""
 
     rehearsal: Rehearsal | None = _UNDRIVEN
 

@@ -158,7 +158,7 @@ class Settings(BaseModel, metaclass=ShownModel):
     def from_env(cls, environ: Mapping[str, str | None] | None = None) -> Self:
         """Read the settings from the environment, ``.env`` and the secrets directory.
 
-        ``environ`` is a mapping to read instead of these. Raises ConfigurationError, which names the wrong variables.
+        ``environ`` is a mapping that replaces these three. Raises ConfigurationError, which names the wrong variables.
         """
         reading = Reading(environ)
         # The frames of a traceback should hold no token.

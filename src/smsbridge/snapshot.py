@@ -112,7 +112,10 @@ def current() -> Snapshot:
 
 
 def is_shared() -> bool:
-    """Return whether a reading is in force now, so that several objects are made from the same snapshot."""
+    """Return whether a reading is in force now.
+
+    Then all objects that are made get their settings from the same snapshot.
+    """
     return _going_on() is not None
 
 

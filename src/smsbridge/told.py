@@ -48,7 +48,7 @@ class Told:
         return own(error, self._provider, self.message, vendors=private_of(self._provider, self.message))
 
     def finish(self) -> None:
-        """Tell the hooks how the sending ended. If :attr:`end` is not set, it was cancelled."""
+        """Tell the hooks how the sending ended. If :attr:`end` is not set, the sending was cancelled."""
         if self.end is None:
             self.end = own(cancelled(left=self.left), self._provider, self.message)
         if self._before is None or not self._before.begun:

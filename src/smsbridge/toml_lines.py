@@ -56,16 +56,19 @@ class Lines:
                 self._found.setdefault((table, number, parts[0]), line)
 
     def entry(self, table: str, number: int) -> int | None:
-        """Return the line on which a table begins; ``number`` counts the tables of that name from 0.
+        """Return the line on which a table begins.
 
-        None if the file writes the table in another way, such as ``templates = [{...}]``.
+        None if the file writes it in another way, as ``templates = [{...}]``.
+
+        ``table`` is the name of the table; ``number`` counts the tables of that name from 0.
         """
         return self._found.get((table, number, None))
 
     def of(self, table: str, number: int) -> Callable[[str | None], int | None]:
-        """Return a function that gives the line of a key in a table. For None it gives the line of the table itself.
+        """Return a function that gives the line of a key in a table.
 
-        ``number`` counts the tables of that name from 0. For an unknown key, it also gives the line of the table.
+        ``number`` counts the tables with the name ``table`` from 0. For None or an unknown key, the function gives the
+        line of the table itself.
         """
         entry = self.entry(table, number) or self.at_top(table)
         return lambda key: self._found.get((table, number, key), entry)

@@ -199,7 +199,7 @@ class _Survey:
     members: dict[str, type[SmsProvider] | None] = field(default_factory=dict)
 
     def add(self, account: str) -> None:
-        """Add ``account`` and the accounts inside it."""
+        """Add ``account`` and the accounts of all providers inside its provider."""
         if account in self.members:
             return
         self.members[account] = None

@@ -16,7 +16,10 @@ from .shown import Shown
 
 
 class Purpose(StrEnum):
-    """The purpose of a text. Providers turn it into their own route, category or priority."""
+    """The purpose of a text, such as a one-time code.
+
+    Each provider turns it into the vendor's route, category or priority.
+    """
 
     OTP = "otp"
     TRANSACTIONAL = "transactional"
@@ -25,11 +28,11 @@ class Purpose(StrEnum):
 
 
 class Status(StrEnum):
-    """How far a text has come. *Accepted* is not *delivered*: only ``DELIVERED`` is.
+    """How far a text has come. *Accepted* is not *delivered*: only ``DELIVERED`` means that the phone has the text.
 
     ``REJECTED``: refused before it reached a network (policy, DLT, sender, credit). ``UNDELIVERED``: refused by the
     network. ``FAILED``: failed inside the provider. ``EXPIRED``: the validity ended. ``UNKNOWN``: the vendor does not
-    know, or its word is unknown to us.
+    know, or smsbridge does not know the vendor's word.
     """
 
     SCHEDULED = "scheduled"

@@ -97,7 +97,7 @@ def drive(start: Callable[[], Flow[T]], trail: Trail | None = None) -> Flow[T]:
 
 
 class Sending:
-    """A call of a provider's sending method, for one message or a batch.
+    """A call of the method with which a provider sends, for a single message or a batch.
 
     ``stop`` is the interruption that ended the call, or None.
     """

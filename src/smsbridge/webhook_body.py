@@ -171,8 +171,8 @@ def _decoded(encoded: bytes) -> bytes:
 def loads(body: bytes, *, most_marks: int = MOST_MARKS, **options: Any) -> Any:
     """Parse the ``body`` of a webhook as JSON in UTF-8, with or without a byte order mark.
 
-    Raises PayloadError if it is not JSON, or has more than ``most_marks`` commas, colons and opening brackets.
-    ``options`` are those of ``json.loads``.
+    Raises PayloadError if the body is not JSON, or has more than ``most_marks`` commas, colons and opening brackets,
+    which would take too much memory. ``options`` are those of ``json.loads``.
     """
     if sum(body.count(mark) for mark in (b",", b":", b"[", b"{")) > most_marks:
         raise PayloadError(

@@ -32,7 +32,7 @@ _IN_XML = {'"': "&quot;", "'": "&apos;", "\r": "&#13;", "\n": "&#10;", "\t": "&#
 
 
 class Place(Protocol):
-    """A part of the request that may hold placeholders."""
+    """A part of a request (URL, headers or body) that may hold placeholders."""
 
     @property
     def names(self) -> frozenset[str]:
@@ -107,9 +107,9 @@ class Body(Place, Protocol):
     """The body of a request, which may hold placeholders."""
 
     def render(self, values: Values) -> bytes:
-        """Return the bytes of the body with each placeholder replaced by its value.
+        """Return the body as bytes, with each placeholder replaced by its value.
 
-        Raises Misfit if a value does not fit.
+        Raises Misfit if a value cannot be written in this kind of body.
         """
         ...
 
@@ -190,7 +190,7 @@ class XmlBody:
     def render(self, values: Values) -> bytes:
         """Return the XML in UTF-8 with each placeholder replaced by its escaped value.
 
-        Raises Misfit for control characters.
+        Raises Misfit for a value with control characters, which XML cannot hold.
         """
         return self._template.render(values, _in_xml).encode()
 

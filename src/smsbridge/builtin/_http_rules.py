@@ -142,7 +142,10 @@ class Rule(BaseModel):
             raise ValueError(f"status: {self._never}")
 
     def allows(self, status: int) -> bool:
-        """Return whether the rule can hold for an answer with this HTTP status: only a status in the 200 range can."""
+        """Return whether the rule can match an answer with the HTTP status ``status``.
+
+        Only a status in the 200 range can mean that a text was accepted.
+        """
         return 200 <= status <= 299
 
     _usual: ClassVar[str] = "200 to 299"

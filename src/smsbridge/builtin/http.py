@@ -77,11 +77,11 @@ class _Description:
 class HttpProvider(SmsProvider):
     """Sends through any vendor with an HTTP API: the settings describe the request and the meaning of the answer.
 
-    All settings can be in a TOML file, named by ``file``; environment variables win over it. URL, headers and body may
-    hold placeholders: {to} (E.164), {digits} (without the +), {national} (without the country code), {country_code},
-    {text}, {encoding} (gsm7 or ucs2), {sender}, {reference}, {purpose}, {entity_id}, {template_id}, {token},
-    {username}, {password}, and {basic} for the header Authorization. Each value is encoded for its place.
-    ``smsbridge doctor --answer`` explains how the rules read an answer.
+    The settings can be in a TOML file, which the setting ``file`` names; environment variables replace the values in
+    the file. URL, headers and body may hold placeholders: {to} (E.164), {digits} (without the +), {national} (without
+    the country code), {country_code}, {text}, {encoding} (gsm7 or ucs2), {sender}, {reference}, {purpose}, {entity_id},
+    {template_id}, {token}, {username}, {password}, and {basic} for the header Authorization. Each value is encoded for
+    its place. The command ``smsbridge doctor --answer`` explains how the rules read an answer.
     """
 
     name = "http"

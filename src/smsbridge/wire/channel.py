@@ -65,7 +65,8 @@ class Exchange:
     def until(self, timeout: float | None) -> Callable[[], float]:
         """Return a function that gives the seconds left for a wait of at most ``timeout`` seconds.
 
-        The function raises TimeoutError if no time is left. None as ``timeout``: only the limits of the exchange count.
+        The function raises TimeoutError if no time is left. If ``timeout`` is None, only the limits of the exchange
+        count.
         """
         end = self._at if timeout is None else min(self._at, monotonic() + timeout)
 
@@ -161,7 +162,7 @@ class Channel:
     def flush(self) -> Waits[None]:
         """Send the request that :meth:`hold` has collected.
 
-        Raises OutOfTurnError if data of the server came before it.
+        Raises OutOfTurnError if the server has sent data before the request.
         """
         held, self._held = self._held, b""
         if held:

@@ -67,7 +67,7 @@ async def dial_async(host: str, port: int) -> socket.socket:
 def wait(sockets: Sequence[socket.socket], events: int, seconds: float) -> bool:
     """Wait until one of ``sockets`` is ready for ``events`` (READ, WRITE or both), for at most ``seconds``.
 
-    Returns whether one is ready. It may return false before the time is over.
+    Returns whether a socket is ready. The function may return false before the time is over.
     """
     if not hasattr(select, "poll"):
         read, write = sockets if events & READ else (), sockets if events & WRITE else ()

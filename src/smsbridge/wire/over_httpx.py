@@ -57,14 +57,17 @@ class _Lines(Generic[L]):
         self.end: AsyncGenerator[None] | None = None
 
     def anew(self) -> _Lines[L]:
-        """Close these connections, and return new lines for another process."""
+        """Close the connections of this object, and return a new object without connections, for another process."""
         lines = _Lines(self._kind)
         lines._closed = self._closed
         self.close()
         return lines
 
     def take(self, proxy: str | None) -> L:
-        """Return a line for a request; :meth:`give_back` it."""
+        """Return a transport for a request through ``proxy``, or without a proxy.
+
+        Give the transport back with :meth:`give_back` after the request.
+        """
         if self._closed:
             raise NotConnected("the client is closed: make a new client")
         with contextlib.suppress(IndexError):
@@ -72,7 +75,7 @@ class _Lines(Generic[L]):
         return open_line(self._kind, proxy)
 
     def give_back(self, proxy: str | None, line: L) -> None:
-        """Take back the line of a request that is over."""
+        """Take back ``line``, the transport of a request that is over."""
         if is_spent(line):
             line.network.hang_up()
             return
@@ -81,7 +84,7 @@ class _Lines(Generic[L]):
             self.close()
 
     def close(self) -> None:
-        """Close idle lines now, and lines in flight when they are given back."""
+        """Close idle transports now, and each transport in use when it is given back."""
         self._closed = True
         for idle in list(self._idle.values()):
             with contextlib.suppress(IndexError):
@@ -156,7 +159,7 @@ class Transport:
 class AsyncTransport:
     """The transport of AsyncSmsClient: sends HTTP requests over httpx, from any event loop.
 
-    Each loop has its own connections, which are closed when the loop ends.
+    Each event loop has separate connections, which are closed when the loop ends.
     """
 
     def __init__(self, *, timeout: float) -> None:
