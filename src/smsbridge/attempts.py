@@ -60,15 +60,12 @@ class _TextTypeError(ContentError, TypeError):
 
 
 def utc_now() -> datetime:
-    """Return the current time in UTC.
-
-    If the ``valid_until`` of a message is not later than this time, it has expired.
-    """
+    """Return the current time in UTC. A message has expired if its ``valid_until`` is not later than this time."""
     return datetime.now(UTC)
 
 
 def new_reference() -> str:
-    """Return a random reference, for a text that has none of its own."""
+    """Return a random reference, for a text to which the application gave no reference."""
     return secrets.token_hex(16).translate(_LETTERS)
 
 

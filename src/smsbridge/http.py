@@ -375,7 +375,7 @@ class HttpResponse(metaclass=Shown):
 
 
 def with_query(url: str, params: Params) -> str:
-    """Return ``url`` with ``params`` percent-encoded (UTF-8) and added to its query, before a ``#fragment``."""
+    """Return ``url`` with ``params`` added to its query, before a ``#fragment``. They are percent-encoded in UTF-8."""
     query = urlencode(_pairs(params), encoding="utf-8")
     if not query:
         return url

@@ -243,11 +243,12 @@ class DeliveryReport(Value):
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class InboundMessage(Value):
-    """A text that came in from a phone. ``key`` is the same in repeated webhooks; ``at`` is in UTC.
+    """A text that came in from a phone. ``key`` is the same each time the same text comes; ``at`` is in UTC.
 
-    ``taken_as`` says whether the text was taken for an opt-out, an opt-in or a call for help: by the vendor, in any
-    language, or else by the opt-out policy, which sets it to ``stop`` or ``start`` for a text that its list has taken.
-    It is None if neither did. A person may tell the vendor in another way, such as by a link; then ``text`` is empty.
+    ``taken_as`` says whether the text counts as an opt-out, an opt-in or a call for help. The vendor may have decided
+    this, in any language. Otherwise the opt-out policy sets ``stop`` or ``start`` for a text after which it has changed
+    its list. ``taken_as`` is None if neither has done so. A person may also opt out in another way, such as by a link;
+    then ``text`` is empty.
     """
 
     account: str
@@ -268,7 +269,7 @@ Event = DeliveryReport | InboundMessage
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Balance(Value):
-    """The balance left on an account, for a service of the vendor."""
+    """The balance that is left on an account at a vendor, for a single service of this vendor."""
 
     service: str
     amount: Decimal
@@ -295,9 +296,9 @@ class Verification(Value):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VerificationCheck(metaclass=Shown):
-    """The vendor's answer whether a one-time code is right: then ``approved`` is true.
+    """The vendor's answer to the question whether a one-time code is right: ``approved`` is true if the code is right.
 
-    If it is not, ``reason`` is ``wrong-code``, ``expired``, ``unknown``, ``used`` or the vendor's word.
+    Otherwise ``reason`` is ``wrong-code``, ``expired``, ``unknown``, ``used`` or the vendor's word.
     """
 
     approved: bool
@@ -318,7 +319,10 @@ class Result(metaclass=Shown):
 
     @property
     def may_have_arrived(self) -> bool:
-        """Whether the text was accepted, or may have been: then look it up before you send it again."""
+        """Whether the text was accepted, or may have been accepted.
+
+        If this is true, look the text up before you send it again.
+        """
         return self.sent is not None or (self.error is not None and not isinstance(self.error, RefusedError))
 
 
@@ -341,7 +345,7 @@ class Foresight(metaclass=Shown):
 
     @property
     def taker(self) -> Foresight | None:
-        """The Foresight of the provider that would finally take the text; None if no provider would."""
+        """The Foresight of the provider that would finally send the text; None if no provider would send it."""
         view = self
         while view.verdict == "would send" and view.inside:
             view = next(foresight for foresight in view.inside if foresight.verdict == "would send")
@@ -350,7 +354,7 @@ class Foresight(metaclass=Shown):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Received(metaclass=Shown):
-    """The result of processing a webhook: its events, and the response to send back to the vendor."""
+    """The result of processing a webhook: the events in the webhook, and the response to send back to the vendor."""
 
     events: tuple[Event, ...]
     response: HttpResponse

@@ -14,7 +14,8 @@ def normalize(number: str, region: str | None = None) -> str:
     """Return ``number`` in E.164 (``+919876543210``), as the clients do for a recipient. Store numbers in this form.
 
     ``region`` is the country of a number without ``+``, in two letters (``IN``, ISO 3166); default:
-    ``SMSBRIDGE_DEFAULT_REGION``, which is read at each call that needs it. Raises RecipientError, as sending would.
+    ``SMSBRIDGE_DEFAULT_REGION``, which is read at each call that needs it. Raises RecipientError for a number to which
+    sending would also fail with this error.
     """
     number = plain.number(number)
     try:

@@ -25,10 +25,11 @@ def receive(
 ) -> Flow[Received]:
     """Process a webhook: verify it, read its events, and tell policies and hooks. Returns the events and the response.
 
-    If ``account`` is set, only that account of ``provider`` may verify the webhook; ``provider`` observes the events
-    either way. A webhook that an outbox made is verified and read by the outbox. Raises SignatureError if the webhook
-    is not proven to come from the provider, handshakes included, and PayloadError if it cannot be read or is too large.
-    Errors of a ``smsbridge_event`` hook are raised too: answer 500 then, and the provider will deliver again.
+    If ``account`` is set, only that account of ``provider`` may verify the webhook; in each case ``provider`` observes
+    the events. If an outbox of a test made the webhook, this outbox verifies and reads it. Raises SignatureError if the
+    webhook is not proven to come from the provider, handshakes included, and PayloadError if it cannot be read or is
+    too large. Errors of a ``smsbridge_event`` hook are raised too: answer 500 then, and the provider will deliver the
+    webhook again.
     """
     webhook.check_size()
     asked = provider if account is None else holder_of(provider, account)
