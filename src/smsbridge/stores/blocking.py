@@ -11,9 +11,10 @@ T = TypeVar("T")
 
 
 def at_once(flow: Flow[T]) -> T:
-    """Run ``flow``, a question to a store, and wait for it in this thread. Returns its value, and raises its errors.
+    """Run the flow of a question to a store, and wait in this thread until it is done.
 
-    Raises TypeError for a step other than Call and Await.
+    Returns the answer of the store, and raises the errors of the flow. Raises TypeError if the flow yields a step other
+    than Call and Await.
     """
     try:
         run = Driven(flow)

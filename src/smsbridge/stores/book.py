@@ -23,31 +23,34 @@ class Book(Protocol):
         ...
 
     def identify(self, key: bytes | None) -> bytes:
-        """Return the key of the hashes in this store: ``key``, or if that is None, a key that the store keeps.
+        """Return the key with which this store hashes numbers and messages.
 
-        Raises ConfigurationError if the hashes were made with another key.
+        That is ``key``; or if ``key`` is None, a random key that the store made and keeps. Raises ConfigurationError if
+        the hashes in the store were made with another key.
         """
         ...
 
     def claim(self, claims: Sequence[Claim]) -> list[Entry | None]:
-        """Make each claim in turn. Returns None for each claim that was made, or the entry that blocks it.
+        """Record each claim (the intention to send a text) in turn.
 
-        An entry that :meth:`Entry.gives_way_to` a claim becomes that claim's.
+        Returns, for each claim, None if it was recorded, or the existing entry with the same reference that blocks it.
+        An entry that :meth:`Entry.gives_way_to` the claim does not block it, but is replaced.
         """
         ...
 
     def record(self, entries: Sequence[Entry]) -> int:
-        """Keep the outcomes of claims. Returns how many outcomes were kept.
+        """Keep the outcomes in ``entries``. Returns how many outcomes were kept.
 
-        An outcome is ignored if its claim has given way to another, or is already settled; but *accepted* is always
-        kept.
+        An outcome is ignored if its claim was replaced by another claim, or if the text is already accepted or refused.
+        The outcome *accepted* replaces *refused* too.
         """
         ...
 
     def note(self, reports: Sequence[DeliveryReport]) -> None:
-        """Keep delivery reports, each of which has a key. A report is ignored if its account and key are there already.
+        """Keep delivery reports. Each report must have a key.
 
-        A report without a time gets the time at which it came.
+        A report is ignored if the store already has a report of the same account with the same key. A report without a
+        time gets the time at which it came.
         """
         ...
 
@@ -70,16 +73,16 @@ class Book(Protocol):
         ...
 
     def told(self, changes: Sequence[Change], ticket: str, *, done: bool) -> None:
-        """Record that the ``changes`` returned by :meth:`fold` under ``ticket`` were told to the hooks.
+        """Record that the hooks were told about the ``changes`` that :meth:`fold` returned under ``ticket``.
 
-        If ``done`` is false, they were not told, and are returned to be told again.
+        If ``done`` is false, the hooks were not told, and a later :meth:`fold` returns the changes again.
         """
         ...
 
     def let_go(self, references: Collection[str], ids: Collection[tuple[str, str]], ticket: str) -> None:
-        """Give up telling what :meth:`fold` may have returned for these texts under ``ticket``: it is to be told again.
+        """Give up telling the hooks about these texts under ``ticket``: a later :meth:`fold` returns them again.
 
-        This is called after an interrupted ``fold``, whether or not that was done.
+        This is called after an interrupted ``fold``, whether or not the store had finished it.
         """
         ...
 
@@ -107,17 +110,19 @@ class Book(Protocol):
     ) -> list[tuple[int, Entry]]:
         """Return the entries that match all given filters, each with its number, in the order of their first claims.
 
-        At most ``limit`` are returned; ``after`` is the number of the last entry already seen. The texts were claimed
-        at most ``within`` and more than ``beyond`` seconds ago, by the clock of the store. ``person`` is the keyed hash
-        of a number, as claims have it; ``statuses`` and ``final`` match accepted texts only.
+        At most ``limit`` are returned; ``after`` is the number of the last entry already seen. ``within`` and
+        ``beyond`` are seconds by the clock of the store: the texts were claimed at most ``within`` and more than
+        ``beyond`` seconds ago. ``person`` is the keyed hash of the recipient's number
+        (:func:`~smsbridge.stores.digests.person_of`). ``statuses`` and ``final`` match accepted texts only.
         """
         ...
 
     def prune(self, older_than: float, limit: int, *, account: str | None = None) -> int:
-        """Delete up to ``limit`` settled entries (of ``account``, if given). Returns how many entries were deleted.
+        """Delete up to ``limit`` settled (accepted or refused) entries, of ``account`` only if that is given.
 
-        They were recorded more than ``older_than`` seconds ago, by the clock of the store. Their reports are deleted
-        too, and so are reports that came as long ago and wait for no existing entry.
+        Only entries that were settled more than ``older_than`` seconds ago, by the clock of the store, are deleted.
+        Their reports are deleted too, and so are reports of that age that belong to no entry. Returns how many entries
+        were deleted.
         """
         ...
 

@@ -38,9 +38,10 @@ a number names its block of ten thousand."""
 
 @dataclass(frozen=True, slots=True)
 class Full:
-    """The answer that a cap has no place for a text. ``kind`` and ``rate`` are those of the cap.
+    """The answer of a cap that has no place for a text. ``kind`` and ``rate`` are those of the cap.
 
-    ``wait`` is the seconds until it has a place, None if unknown. ``crowded`` means that the memory of the cap is full.
+    ``wait`` is how many seconds later the cap has a place; None if unknown. ``crowded`` means that the cap remembers as
+    many texts as it can, and therefore has no place.
     """
 
     kind: str
@@ -81,7 +82,7 @@ class _Few(list[float]):
         return gone
 
     def recount(self) -> None:
-        """Count again after an interruption."""
+        """Count the places again, after an interruption may have left a wrong count."""
 
 
 class _Many(list[float]):
@@ -121,7 +122,10 @@ class _Many(list[float]):
 
 
 class Cap:
-    """A cap that admits at most ``rate`` texts for each key, such as a recipient. Its user must hold a lock."""
+    """A cap that admits at most ``rate`` texts for each key, such as a recipient.
+
+    The caller holds a lock during each call of a method.
+    """
 
     __slots__ = ("_ended", "_flying", "_grain", "_remembers", "kind", "rate", "texts")
 

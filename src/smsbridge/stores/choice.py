@@ -31,9 +31,9 @@ _WORDS: Mapping[Part, str] = {"entries": "a ledger", "counters": "limits and cap
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """The store that the environment chooses for a use, and the variable that chose it.
+    """The store that the environment chooses for a feature, such as the ledger, and the variable that names the store.
 
-    ``url`` is None if nothing outlasts the process.
+    ``url`` is None if there is no store, so that nothing is kept after the process ends.
     """
 
     url: str | None = field(default=None, repr=False)
@@ -41,15 +41,16 @@ class Choice:
 
     @property
     def is_off(self) -> bool:
-        """Whether a variable switches the store off, with the word ``off``."""
+        """Whether a variable says ``off``, so that this feature has no store."""
         return self.url is None and self.variable is not None
 
 
 def chosen(*accounts: str, common: bool = True) -> Choice:
-    """Return the store for a use: that of the first of ``accounts`` whose settings name a store.
+    """Return the store for a feature: the first store that the settings of ``accounts`` name, in their order.
 
-    ``off`` means no store, ``on`` the store of all uses. With ``common``, the latter is also the default. Raises
-    ConfigurationError if ``on`` is set, but there is no store of all uses.
+    The word ``off`` means no store. The word ``on`` means the store in ``SMSBRIDGE_STORE``, which is for all features.
+    If no account names a store, the result is the store in ``SMSBRIDGE_STORE`` if ``common`` is true, otherwise no
+    store. Raises ConfigurationError if an account says ``on``, but ``SMSBRIDGE_STORE`` names no store.
     """
     for account in accounts:
         found = environment.read(account, [SETTING]).get(SETTING)
@@ -79,9 +80,10 @@ def _everywhere() -> Choice:
 
 
 def store_of(accounts: Sequence[str], given: Mapping[str, Any], *, common: bool = True) -> dict[str, SecretStr | None]:
-    """Return the field ``store`` for a policy, as the environment sets it; an empty dict if ``given`` has a store.
+    """Return a policy's field ``store``, as the environment sets it, in a dict; empty if ``given`` has a store.
 
-    Raises ConfigurationError, which names the variable, for a store that cannot be opened.
+    ``accounts`` and ``common`` are explained at :func:`chosen`; ``given`` has the fields that the caller sets. Raises
+    ConfigurationError, which names the variable, for a store that cannot be opened.
     """
     if given.get(SETTING) is not None or given.get("path") is not None:
         return {}
@@ -104,8 +106,9 @@ def store_of(accounts: Sequence[str], given: Mapping[str, Any], *, common: bool 
 def opened(path: Path | None, url: SecretStr | None, *, in_production: bool | None = None) -> Store:
     """Return the store in the SQLite file ``path``, or else the store at ``url``; in memory if both are None.
 
-    A file at ``path`` gets no parts beside others. In production no file is created on the way. Raises
-    ConfigurationError.
+    Nothing is added to a file at ``path`` that already keeps other parts. In production, the store creates no file.
+    ``in_production`` says whether this is production; if it is None, the environment says so. Raises ConfigurationError
+    if the store cannot be opened.
     """
     create = not environment.in_production(known=in_production)
     if path is not None:
@@ -114,9 +117,10 @@ def opened(path: Path | None, url: SecretStr | None, *, in_production: bool | No
 
 
 class CountersAt:
-    """The counters of the store at ``url``. Call the object to get them.
+    """The counters of the store at ``url``. Call this object to get the counters.
 
-    They are opened once, when this is made; in a rehearsal only when they are called for. Raises ConfigurationError.
+    The store is opened when this object is made; in a rehearsal, at the first call. Raises ConfigurationError if the
+    store cannot be opened, or keeps no counters.
     """
 
     def __init__(self, url: SecretStr) -> None:
@@ -146,9 +150,9 @@ def stand_in(path: Path | None, url: SecretStr | None, rehearsal: Rehearsal) -> 
 
 
 def part_of(store: Store, part: Part, found: T | None) -> T:
-    """Return ``found``, the named part of ``store``.
+    """Return ``found``, which is the part ``part`` of ``store``.
 
-    Raises ConfigurationError if it is None: the store has no such part.
+    Raises ConfigurationError if ``found`` is None, because the store cannot keep such a part.
     """
     if found is None:
         raise ConfigurationError(f"{type(store).__name__} cannot keep {_WORDS[part]}: name another store for it")
@@ -161,9 +165,9 @@ def is_in_process(url: SecretStr | None) -> bool:
 
 
 def problem_of(path: Path | None, url: SecretStr | None, part: Part) -> str | None:
-    """Return why that part of the store at ``path`` or ``url`` cannot be used; None if no problem is known.
+    """Return why ``part`` of the store at ``path`` or ``url`` cannot be used; None if no problem is known.
 
-    This is for ``smsbridge doctor``. It opens no file in a rehearsal.
+    ``smsbridge doctor`` calls this. In a rehearsal no file is opened.
     """
     try:
         if newest() is not None and url is not None and scheme_of(url.get_secret_value()) not in BUILT_IN:

@@ -38,8 +38,8 @@ def person_of(key: bytes, number: str) -> bytes:
 def digest(key: bytes, message: Message, kind: Kind) -> bytes:
     """Return a keyed hash of all fields that distinguish ``message`` from other messages, see ``MessageField``.
 
-    The reference is a part of it, so that equal texts have different hashes. A field outside ``_LAID_OUT`` is included
-    only if it is set, so that a new field changes no stored digest.
+    The hash covers the reference too, so that equal texts with different references have different hashes. A field
+    outside ``_LAID_OUT`` is covered only if it is set, so that a new field changes no stored hash.
     """
     dlt, send_at = message.dlt, message.send_at
     # ascii() writes no two tuples of these values alike, and is the same in all versions of Python.
@@ -98,9 +98,9 @@ _process = (0, "")
 
 
 def new_ticket() -> str:
-    """Make a new identifier for a claim or a place, which is unique across processes.
+    """Return a new identifier for a claim or a place, which is unique across processes.
 
-    It is the process number, a random word for this process, and a counter.
+    The identifier consists of the process number, a random word for this process, and a counter.
     """
     # A forked child inherits the value of its parent.
     global _process  # noqa: PLW0603

@@ -33,19 +33,19 @@ _LONGEST_WORD = 64
 
 
 class Unwritable(Exception):
-    """An error of a store that cannot be read or written now. The message says why, and holds nothing private."""
+    """Raised if a store cannot be read or written now. The error text says why, and holds no private data."""
 
 
 class Clash(Unwritable):
-    """An error of a store that another process is using: nothing was done, and the same may be tried again at once."""
+    """Raised if another process uses the same rows of a store. Nothing was done: try the same again at once."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claim:
-    """The first record of a text, made before it is sent. ``token`` belongs to this claim alone.
+    """The record that is made before a text is sent, so that no other process sends the same text. ``token`` is unique.
 
-    ``to`` is masked, ``content`` a keyed hash of the message. ``person`` is a keyed hash of the number, to find it by.
-    ``number`` and ``text`` are None unless a setting keeps them.
+    ``to`` is the masked number, ``content`` a keyed hash of the message, and ``person`` a keyed hash of the number, by
+    which entries are found. ``number`` and ``text`` are None unless a setting keeps them.
     """
 
     account: str
@@ -97,9 +97,10 @@ class Claim:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """What became of sending a text. ``taker`` is the account that took it; ``error`` is the name of the error's class.
+    """The outcome of sending a text. ``taker`` is the name of the account that accepted the text.
 
-    ``reason`` is the reason of the error; if the text was settled afterwards, ``lookup`` or ``operator``.
+    ``error`` is the name of the error's class, ``reason`` the reason in the error. If the outcome was found out later,
+    ``reason`` is ``lookup`` (the provider was asked) or ``operator`` (a person decided).
     """
 
     state: State
@@ -169,10 +170,10 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """The record of a text in a ledger: its claim, and its outcome if that is known.
+    """The record of a text in a ledger: the claim, and the outcome if that is known.
 
-    ``claims`` counts this claim and those that were refused before it. ``standing`` is how far an accepted text has
-    come, by the vendor's answer and its reports.
+    ``claims`` counts how often the text was claimed: this claim, and earlier claims whose texts were refused.
+    ``standing`` is how far an accepted text has come, according to the vendor's answer and the delivery reports.
     """
 
     claim: Claim
@@ -186,7 +187,7 @@ class Entry:
 
     @property
     def since(self) -> datetime:
-        """The time at which the entry came into its present state."""
+        """The time of the outcome; of the claim if there is no outcome."""
         return self.claim.at if self.outcome is None else self.outcome.at
 
     def gives_way_to(self, claim: Claim) -> bool:
@@ -236,10 +237,9 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """An entry after its delivery reports were read; ``number`` is the number of its row.
+    """An entry after its delivery reports were read. ``number`` is the number of the entry's row in the store.
 
-    ``to_tell`` means that the text has come further than was last told to the hooks, and that the caller has to tell
-    them.
+    ``to_tell`` is true if the text has come further than the hooks know, and the caller has to tell the hooks.
     """
 
     number: int

@@ -19,9 +19,9 @@ _PROVES = (Status.SENT, Status.DELIVERED)
 
 
 def begun(outcome: Outcome) -> Standing | None:
-    """Return how far a text has come by the answer that accepted it.
+    """Return the status of a text that follows from the provider's answer to ``send``.
 
-    None if it was not accepted, or if it is a one-time code.
+    Returns None if the text was not accepted, or if it is a one-time code.
     """
     if outcome.state is not State.ACCEPTED or outcome.status is None:
         return None
@@ -38,7 +38,7 @@ def begun(outcome: Outcome) -> Standing | None:
 def recorded(entry: Entry, outcome: Outcome) -> Entry:
     """Return ``entry`` with ``outcome`` as its outcome.
 
-    What its reports said stays, if they came from the account that took the text.
+    What the delivery reports said about the text stays, if they came from the account that accepted the text.
     """
     start = begun(outcome)
     same = entry.outcome is not None and entry.outcome.taker == outcome.taker
@@ -49,10 +49,11 @@ def recorded(entry: Entry, outcome: Outcome) -> Entry:
 
 
 def folded(entry: Entry, reports: Sequence[DeliveryReport]) -> Entry:
-    """Return ``entry`` brought up to date with its ``reports``, which are given oldest first.
+    """Return ``entry`` brought up to date with ``reports``, the delivery reports of its text, oldest first.
 
-    Only reports of the account that took the text count. The same reports in any order lead to the same rank. An open
-    entry stays as it is. An uncertain text becomes accepted by any report, a refused text by a report that it has left.
+    Only reports of the account that accepted the text count. The order of the reports does not change the resulting
+    rank. An entry without an outcome stays as it is. An uncertain text becomes accepted by any report, a refused text
+    only by a report that the text has left.
     """
     outcome = entry.outcome
     if outcome is None:

@@ -59,9 +59,9 @@ class Rate:
 
 
 class Gcra:
-    """A limiter to one rate, for all threads and tasks of a process.
+    """A limiter for all threads and tasks of a process, which spaces texts evenly to keep to one rate.
 
-    Its places are the moments at which a text may go.
+    A place of the limiter is a moment at which one text may be sent.
     """
 
     __slots__ = ("_held", "_lock", "_next", "interval")

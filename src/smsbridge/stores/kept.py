@@ -96,7 +96,10 @@ class _Kept(ABC):
 
 
 class MemoryEntries(_Kept):
-    """The entries of a ledger in memory, kept in ``book``. Its questions are flows without steps."""
+    """The entries of a ledger in memory, kept in ``book``.
+
+    A question to them is a flow without steps, so it never waits.
+    """
 
     def __init__(self, book: Book) -> None:
         self._book = book
@@ -135,17 +138,17 @@ class WrittenEntries(_Kept):
         self.writer.record(entries)
 
     def release(self, claims: Sequence[Claim]) -> None:
-        """Give up claims whose texts never left.
+        """Give up claims whose texts were not sent.
 
-        This is done in turn with other work: they may not have been made yet.
+        This waits for its turn, because the thread of the store may not have recorded these claims yet.
         """
         entries = _given_up(claims)
         self.writer.do(lambda book: book.record(entries))
 
     def note(self, reports: Sequence[DeliveryReport]) -> Flow[None]:
-        """Keep delivery reports in a transaction of their own.
+        """Keep delivery reports, in a transaction without changes of entries.
 
-        Together with entries in one transaction, two processes could wait for each other.
+        Otherwise two processes that change entries and reports could wait for each other without end.
         """
         yield from Await(self.writer.do(lambda book: book.note(reports), apart=True))
 

@@ -15,7 +15,7 @@ T = TypeVar("T")
 
 
 class CalledOptOuts:
-    """The opt-outs in ``known``, a list whose methods may block. Each question is a flow with a Call."""
+    """The opt-outs in the list ``known``, whose methods may block. Each question is a flow that runs them in a Call."""
 
     def __init__(self, known: OptOuts) -> None:
         self.known = known
@@ -57,7 +57,7 @@ class CalledOptOuts:
 
 
 class MemoryListed(CalledOptOuts):
-    """The opt-outs in ``known``, a list in memory. Each question is a flow without steps."""
+    """The opt-outs in ``known``, a list in memory. A question to them is a flow without steps, so it never waits."""
 
     def _ask(self, work: Callable[[], T]) -> Flow[T]:
         yield from ()

@@ -28,7 +28,7 @@ class _Telling:
 
 
 class MemoryBook:
-    """The storage of a ledger in memory. Its work cannot fail half-way, so nothing has to be undone."""
+    """The storage of a ledger in memory. Its methods cannot fail half-way, so an error needs no change to be undone."""
 
     def __init__(self) -> None:
         self._key = b""

@@ -14,10 +14,10 @@ from .seam import Cap, Turn
 
 
 class MemoryCounters:
-    """Counters of limits and caps in memory. Their questions are flows without steps.
+    """Counters of limits and caps in memory. A question to them is a flow without steps, so it never waits.
 
-    ``clock`` returns seconds, and is never set back. Leases do not matter here: the places of a process end with it. In
-    a forked process, texts that the parent is sending count as sent.
+    ``clock`` returns seconds, and is never set back. Leases have no effect, because all places end with the process. In
+    a forked process, texts that the parent process is sending count as sent.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:

@@ -79,9 +79,9 @@ LIST = Kind(
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class OptOut:
-    """A recipient who wants no texts from ``sender``, or (None) from any of our senders.
+    """A recipient who wants no texts from ``sender``; if ``sender`` is None, from any sender of this application.
 
-    ``source`` says how we know it, ``at`` since when.
+    ``source`` says how the opt-out became known, ``at`` is the time of the opt-out.
     """
 
     recipient: str
@@ -120,8 +120,8 @@ class OptOuts(Protocol):
     def confirm(self, senders: Iterable[str] | None, recipient: str, *, within: timedelta, take: bool = True) -> bool:
         """Return whether the opt-out of ``recipient`` may be confirmed with a text.
 
-        With ``take``, this is its only such text. It may be sent if ``recipient`` opted out in a text (the source is
-        REPLY) at most ``within`` ago.
+        It may be if ``recipient`` opted out in a text (the source is REPLY) at most ``within`` ago, and no confirmation
+        was sent yet. ``take`` records that the confirmation is sent now, so that the next call returns false.
         """
         ...
 
@@ -132,7 +132,10 @@ class OptOuts(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """The last word of a recipient about a sender. ``at`` is None only until the word is compared with the others."""
+    """The latest opt-out or opt-in of a recipient for a sender.
+
+    ``at`` is None only until :meth:`among` gives it a time.
+    """
 
     out: bool
     at: datetime | None
@@ -141,20 +144,24 @@ class Word:
 
     @property
     def key(self) -> str | None:
-        """The sender in the form for comparison."""
+        """The sender in a form in which equal senders are equal strings; None for all senders."""
         return _key(self.sender)
 
     @property
     def moment(self) -> datetime:
-        """The time at which the word was said."""
+        """The time of the opt-out or opt-in."""
         return self.at or _EVER
 
     def outlasts(self, other: Word | None) -> bool:
-        """Return whether this word is later than ``other``, and so replaces it."""
+        """Return whether this opt-out or opt-in is later than ``other``, and so replaces it."""
         return other is None or (self.moment, self.out) > (other.moment, other.out)
 
     def among(self, words: Words) -> Word:
-        """Return the word with a time: without its own, the time is now, but later than all known words."""
+        """Return this opt-out or opt-in with a time.
+
+        If it has no time, it gets the present time, or a time just after the latest of ``words`` about the same sender
+        if that is later.
+        """
         if self.at is not None:
             return self
         known = [word.moment for key, word in words.items() if self.key is None or key in (None, self.key)]
@@ -168,7 +175,7 @@ _MICROSECOND = timedelta(microseconds=1)
 
 
 class WordList(ABC):
-    """The common part of the lists."""
+    """The base of lists of opt-outs, with the methods that all of them share."""
 
     def add(
         self, sender: str | None, recipient: str, *, at: datetime | None = None, source: str = "", event: str = ""
@@ -181,7 +188,10 @@ class WordList(ABC):
         self._put([(recipient, Word(False, _in_utc(at), sender, source), event)])
 
     def add_all(self, rows: Iterable[tuple[str | None, str]], *, source: str = "") -> None:
-        """Record several opt-outs together, each a sender and a recipient: all of them, or none if it fails."""
+        """Record several opt-outs together: all of them, or none if that fails.
+
+        Each of ``rows`` is a sender (None: all senders) and a recipient.
+        """
         self._put((recipient, Word(True, None, sender, source), "") for sender, recipient in rows)
 
     @abstractmethod
@@ -238,9 +248,9 @@ class MemoryOptOuts(WordList):
 class SqliteOptOuts(WordList):
     """A list of opt-outs in the SQLite file ``path``, which is created with mode 0600 unless ``create`` is false.
 
-    With ``joins``, the list is added to a file of ours that has other parts. Several processes may use it at the same
-    time. Raises ConfigurationError if the file cannot be such a list, and OSError if it later cannot be read or
-    written, or is no longer the same file.
+    With ``joins``, the list may be added to an existing file of smsbridge that keeps other data, such as a ledger.
+    Several processes may use the list at the same time. Raises ConfigurationError if the file cannot be such a list,
+    and OSError if it later cannot be read or written, or was replaced by another file.
     """
 
     def __init__(self, path: Path, *, create: bool = True, joins: bool = False) -> None:
@@ -347,14 +357,17 @@ def _key(sender: str | None) -> str | None:
 
 
 def in_force(words: Words, senders: Iterable[str] | None) -> list[Word]:
-    """Return the opt-outs that stop texts from one of ``senders``, or (None) from any sender."""
+    """Return, out of ``words``, the opt-outs that stop texts from one of ``senders``; None means any sender."""
     keys = words if senders is None else {_key(sender) for sender in senders}
     last = {word.key: word for word in (_last(words, key) for key in keys)}
     return [word for word in last.values() if word.out]
 
 
 def to_confirm(words: Words, senders: Iterable[str] | None, within: timedelta) -> list[Word]:
-    """Return the opt-outs from ``senders`` if the recipient texted all of them within that time, else none."""
+    """Return the opt-outs from ``senders`` if the recipient opted out of all of them in texts at most ``within`` ago.
+
+    Otherwise the list is empty.
+    """
     found, since = in_force(words, senders), datetime.now(UTC) - within
     return found if all(word.source == REPLY and word.moment > since for word in found) else []
 

@@ -142,12 +142,15 @@ def standing_row(standing: Standing | None) -> tuple[Any, ...]:
 
 
 def answer_row(outcome: Outcome) -> tuple[Any, ...]:
-    """Return the values for the columns in STANDING of a text of which only the answer to ``send`` is known."""
+    """Return the values for the columns in STANDING of a text without delivery reports.
+
+    They follow from ``outcome``, the provider's answer to ``send``.
+    """
     return standing_row(begun(outcome))
 
 
 def entry(row: Sequence[Any]) -> tuple[int, Entry]:
-    """Read a row with the columns in ENTRY. Returns its number and its entry."""
+    """Read an entry from ``row``, which has the columns in ENTRY. Returns the number of the entry, and the entry."""
     number, *rest = row
     claim = _claim(rest[: len(CLAIM)])
     claims, *rest = rest[len(CLAIM) :]
@@ -215,7 +218,7 @@ def _standing(row: Sequence[Any]) -> Standing | None:
 def report_row(report: DeliveryReport, *, now: float) -> tuple[Any, ...]:
     """Return the values of ``report`` for the columns in REPORT, in order.
 
-    ``now`` is the time of a report without one.
+    ``now`` (Unix seconds) is the time to store for a report that has no time.
     """
     return (
         report.account,
@@ -235,7 +238,7 @@ def report_row(report: DeliveryReport, *, now: float) -> tuple[Any, ...]:
 
 
 def report(row: Sequence[Any]) -> DeliveryReport:
-    """Read a row with the columns in REPORT, and return its delivery report."""
+    """Read a delivery report from ``row``, which has the columns in REPORT."""
     account, key, provider, id_, reference, status, final, code, reason, at, segments, price, unit, part = row
     return DeliveryReport(
         account=account,

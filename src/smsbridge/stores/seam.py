@@ -29,7 +29,7 @@ Part = Literal["entries", "counters", "opt_outs"]
 class Turn:
     """The answer to :meth:`Counters.reserve`: whether places are kept, and the seconds until the first may be used.
 
-    ``pause`` is the seconds left of a pause that the vendor asked for; until then, no place may be used.
+    ``pause`` is how many seconds are left of a pause that the vendor asked for; no place may be used during the pause.
     """
 
     kept: bool
@@ -39,10 +39,10 @@ class Turn:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cap:
-    """A cap: at most ``rate`` texts may be sent under ``key``, in any window of its time.
+    """A cap: at most ``rate`` texts may be sent under ``key``, in any window of the length that ``rate`` names.
 
-    ``scope`` and ``kind`` name the cap. A store in memory remembers ``remembers`` texts for each scope and kind, then
-    refuses others.
+    ``scope`` and ``kind`` name the cap. ``remembers`` is the maximum number of texts that a store in memory remembers
+    for each scope and kind; the store refuses texts beyond that.
     """
 
     scope: str
@@ -59,36 +59,39 @@ class Entries(Protocol):
     """
 
     def identify(self, key: bytes | None) -> Flow[bytes]:
-        """Return the key of the hashes in this store: ``key``, or if that is None, a key that the store keeps.
+        """Return the key with which this store hashes numbers and messages.
 
-        Raises ConfigurationError if the hashes were made with another key.
+        That is ``key``; or if ``key`` is None, a random key that the store made and keeps. Raises ConfigurationError if
+        the hashes in the store were made with another key.
         """
         ...
 
     def claim(self, claims: Sequence[Claim]) -> Flow[list[Entry | None]]:
-        """Make each claim in turn. Returns None for each claim that was made, or the entry that blocks it.
+        """Record each claim (the intention to send a text) in turn.
 
-        An entry that :meth:`Entry.gives_way_to` a claim becomes that claim's. If this raises, no claim is made.
+        Returns, for each claim, None if it was recorded, or the existing entry with the same reference that blocks it.
+        An entry that :meth:`Entry.gives_way_to` the claim does not block it, but is replaced. If this raises, no claim
+        is made.
         """
         ...
 
     def record(self, entries: Sequence[Entry]) -> None:
-        """Keep the outcomes of claims. A failure is logged, and the claims stay open.
+        """Keep the outcomes in ``entries``. A failure is logged, and the entries stay without an outcome.
 
-        An outcome is ignored if its claim has given way to another, or is already settled. *Accepted* is kept also for
-        a settled claim.
+        An outcome is ignored if its claim was replaced by another claim, or if the text is already accepted or refused.
+        The outcome *accepted* replaces *refused* too.
         """
         ...
 
     def release(self, claims: Sequence[Claim]) -> None:
-        """Give up claims whose texts never left.
+        """Give up claims whose texts were not sent.
 
-        They may be those of an interrupted question, which were made or not.
+        The claims may come from an interrupted :meth:`claim`, whether or not the store had recorded them.
         """
         ...
 
     def settle(self, entries: Sequence[Entry]) -> Flow[int]:
-        """Keep the outcomes of claims, by the rules of :meth:`record`. Returns how many were kept."""
+        """Keep the outcomes in ``entries``, by the rules of :meth:`record`. Returns how many outcomes were kept."""
         ...
 
     def find(self, reference: str) -> Flow[Entry | None]:
@@ -96,10 +99,10 @@ class Entries(Protocol):
         ...
 
     def note(self, reports: Sequence[DeliveryReport]) -> Flow[None]:
-        """Keep delivery reports for good, each of which has a key.
+        """Keep delivery reports for good. Each report must have a key.
 
-        A report is ignored if its account and key are there already. A report without a time gets the time at which it
-        came.
+        A report is ignored if the store already has a report of the same account with the same key. A report without a
+        time gets the time at which it came.
         """
         ...
 
@@ -122,16 +125,16 @@ class Entries(Protocol):
         ...
 
     def told(self, changes: Sequence[Change], ticket: str, *, done: bool) -> None:
-        """Record that the ``changes`` returned by :meth:`fold` under ``ticket`` were told to the hooks.
+        """Record that the hooks were told about the ``changes`` that :meth:`fold` returned under ``ticket``.
 
-        If ``done`` is false, they were not told, and are returned to be told again.
+        If ``done`` is false, the hooks were not told, and a later :meth:`fold` returns the changes again.
         """
         ...
 
     def let_go(self, references: Collection[str], ids: Collection[tuple[str, str]], ticket: str) -> None:
-        """Give up telling what :meth:`fold` may have returned for these texts under ``ticket``: it is to be told again.
+        """Give up telling the hooks about these texts under ``ticket``: a later :meth:`fold` returns them again.
 
-        This is called after an interrupted ``fold``, whether or not that was done.
+        This is called after an interrupted ``fold``, whether or not the store had finished it.
         """
         ...
 
@@ -158,22 +161,27 @@ class Entries(Protocol):
     ) -> Flow[list[tuple[int, Entry]]]:
         """Return the entries that match all given filters, each with its number, in the order of their first claims.
 
-        At most ``limit`` are returned; ``after`` is the number of the last entry already seen. The texts were claimed
-        at most ``within`` and more than ``beyond`` seconds ago, by the clock of the store. ``person`` is the keyed hash
-        of a number, as claims have it; ``statuses`` and ``final`` match accepted texts only.
+        At most ``limit`` are returned; ``after`` is the number of the last entry already seen. ``within`` and
+        ``beyond`` are seconds by the clock of the store: the texts were claimed at most ``within`` and more than
+        ``beyond`` seconds ago. ``person`` is the keyed hash of the recipient's number
+        (:func:`~smsbridge.stores.digests.person_of`). ``statuses`` and ``final`` match accepted texts only.
         """
         ...
 
     def prune(self, older_than: float, limit: int, *, account: str | None = None) -> Flow[int]:
-        """Delete up to ``limit`` settled entries (of ``account``, if given). Returns how many entries were deleted.
+        """Delete up to ``limit`` settled (accepted or refused) entries, of ``account`` only if that is given.
 
-        They were recorded more than ``older_than`` seconds ago, by the clock of the store. Their reports are deleted
-        too, and so are reports that came as long ago and wait for no existing entry.
+        Only entries that were settled more than ``older_than`` seconds ago, by the clock of the store, are deleted.
+        Their reports are deleted too, and so are reports of that age that belong to no entry. Returns how many entries
+        were deleted.
         """
         ...
 
     def close(self) -> None:
-        """Finish what was told to the store, and close files and connections. A later question opens them again."""
+        """Wait until all pending work of the store is done, and close files and connections.
+
+        A later question opens them again.
+        """
         ...
 
 
@@ -196,7 +204,7 @@ class Counters(Protocol):
         ...
 
     def peek(self, caps: Sequence[Cap]) -> Flow[Full | None]:
-        """Return what :meth:`take` would return for ``caps``, without taking a place."""
+        """Return the answer of the first full cap in ``caps``; None if each cap has a place. Takes no place."""
         ...
 
     def give_back(self, ticket: str, *, sent: bool) -> None:
@@ -213,7 +221,10 @@ class Counters(Protocol):
         ...
 
     def close(self) -> None:
-        """Finish what was told to the store, and close files and connections. A later question opens them again."""
+        """Wait until all pending work of the store is done, and close files and connections.
+
+        A later question opens them again.
+        """
         ...
 
 
@@ -232,8 +243,8 @@ class OptOuts(Protocol):
     ) -> Flow[bool]:
         """Return whether the opt-out of ``recipient`` may be confirmed with a text.
 
-        With ``take``, this is its only such text. It may be sent if ``recipient`` opted out in a text at most
-        ``within`` ago.
+        It may be if ``recipient`` opted out in a text at most ``within`` ago, and no confirmation was sent yet.
+        ``take`` records that the confirmation is sent now, so that the next call returns false.
         """
         ...
 
@@ -250,7 +261,10 @@ class OptOuts(Protocol):
         ...
 
     def add_all(self, rows: Sequence[tuple[str | None, str]], *, source: str = "") -> Flow[None]:
-        """Record several opt-outs together, each a sender and a recipient: all of them, or none if it fails."""
+        """Record several opt-outs together: all of them, or none if that fails.
+
+        Each of ``rows`` is a sender (None: all senders) and a recipient.
+        """
         ...
 
     def everyone(self) -> Flow[list[OptOut]]:
@@ -267,9 +281,10 @@ class Store(Protocol):
     """
 
     def entries(self, *, keep: timedelta, sync: Sync = "normal") -> Entries | None:
-        """Return the part for ledgers, or None. Settled entries are dropped after ``keep``.
+        """Return the part for ledgers, or None. Settled (accepted or refused) entries are dropped after ``keep``.
 
-        ``sync`` is what a record survives: ``normal`` the death of every process, ``full`` also that of the machine.
+        A record survives the death of every process if ``sync`` is ``normal``, and also a crash of the machine if it is
+        ``full``.
         """
         ...
 
@@ -282,15 +297,15 @@ class Store(Protocol):
         ...
 
     def problem(self, part: Part) -> str | None:
-        """Return why that part of the store cannot be used; None if no problem is known.
+        """Return why ``part`` of the store cannot be used; None if no problem is known.
 
-        Shows no secret, and creates nothing.
+        The answer shows no secret. Nothing is created.
         """
         ...
 
     def init(self, part: Part) -> bool:
-        """Create that part of the store on purpose.
+        """Create ``part`` of the store now, without waiting for its first use.
 
-        Returns false if it exists. Raises ConfigurationError if that fails.
+        Returns false if it exists already. Raises ConfigurationError if it cannot be created.
         """
         ...

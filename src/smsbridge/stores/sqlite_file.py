@@ -24,9 +24,10 @@ _strays: list[sqlite3.Connection] = []
 class SqliteFile:
     """The base of classes that keep tables of one ``kind`` in the SQLite file at ``path``.
 
-    The file is created with mode 0600 unless ``create`` is false. ``sync`` is what a commit survives: ``normal`` the
-    death of every process, ``full`` also that of the machine, at the cost of an fsync each. ``patience`` is how many
-    seconds to wait for other processes. With ``joins``, the tables are added to a file of ours that has other kinds.
+    The file is created with mode 0600 unless ``create`` is false. A commit survives the death of every process if
+    ``sync`` is ``normal``, and also a crash of the machine if it is ``full``, which costs an fsync for each commit.
+    ``patience`` is how many seconds to wait for other processes. With ``joins``, the tables may be added to an existing
+    file of smsbridge that keeps other kinds of data.
     """
 
     about: str
@@ -80,7 +81,8 @@ class SqliteFile:
     def close(self) -> None:
         """Close the connection. A later transaction opens another.
 
-        This first counts the changes in the file, so that a copy of the present file is recognised as old later.
+        Before that, the number of changes is written into the file, so that an older copy of the file can be recognised
+        later.
         """
         if self._changed and self._open is not None and self._process == os.getpid():
             self._changed = not self._file.count(self._open)

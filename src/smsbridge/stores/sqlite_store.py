@@ -38,7 +38,7 @@ _BEGINS = "sqlite:///"
 class SqliteStore:
     """A store in the SQLite file at ``path``, which is created with mode 0600 unless ``create`` is false.
 
-    With ``joins``, a missing part is added to a file of ours that has other parts.
+    With ``joins``, a missing part may be added to an existing file of smsbridge that has other parts.
     """
 
     def __init__(self, path: Path, *, create: bool = True, joins: bool = True) -> None:

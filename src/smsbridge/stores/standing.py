@@ -21,9 +21,9 @@ DELIVERED = 90
 
 
 def rank(status: Status, final: bool) -> int:  # noqa: FBT001  # the two that a report has
-    """Return how much a status counts against others of the same text, as a number.
+    """Return the rank of a status: of several statuses of the same text, the status with the highest rank counts.
 
-    ``delivered`` counts most, then failures, then texts under way. 0 is less than any status.
+    ``delivered`` has the highest rank, then come failures, then texts under way. 0 is below every status.
     """
     if status is Status.DELIVERED:
         return DELIVERED
@@ -34,10 +34,11 @@ def rank(status: Status, final: bool) -> int:  # noqa: FBT001  # the two that a 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Standing:
-    """How far an accepted text has come, by the vendor's answer and its reports.
+    """How far an accepted text has come, according to the vendor's answer and the delivery reports.
 
-    ``at`` is when it came so far, ``sent_at`` and ``delivered_at`` are the vendor's times, or when the report came if
-    the vendor gives none. ``disputed``: reports name two different failures, and the first one stays.
+    ``at`` is the time at which the text reached this status. ``sent_at`` and ``delivered_at`` are the vendor's times,
+    or the times at which the reports came if the vendor gives none. ``disputed`` is true if reports name two different
+    failures; then the first failure stays.
     """
 
     status: Status
@@ -53,5 +54,5 @@ class Standing:
 
     @property
     def rank(self) -> int:
-        """How much this status counts, as a number: of two statuses of a text, the higher rank stays."""
+        """The rank of this status: of two statuses of a text, the status with the higher rank stays."""
         return rank(self.status, self.final)

@@ -9,7 +9,7 @@ from typing import Protocol, runtime_checkable
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """The statements that make tables of version ``number`` out of those of the version before it."""
+    """The SQL statements that upgrade tables from the version before ``number`` to version ``number``."""
 
     number: int
     statements: Sequence[str]
@@ -17,7 +17,7 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Upgraded:
-    """The version of the tables before, which is 0 where there were none, and after."""
+    """The result of an upgrade: the versions of the tables ``before`` (0 if there were none) and after it."""
 
     before: int
     after: int
@@ -25,12 +25,15 @@ class Upgraded:
 
 @runtime_checkable
 class Upgradable(Protocol):
-    """A store that makes its tables itself, and makes newer ones of those of an earlier version."""
+    """A store that can make its tables, and can upgrade tables of an earlier version."""
 
     def upgrade(self) -> Upgraded:
-        """Make the tables, or upgrade them: all of it, or nothing if it fails. Raises ConfigurationError."""
+        """Make the tables, or upgrade them to the newest version: completely, or not at all if that fails.
+
+        Raises ConfigurationError if that fails.
+        """
         ...
 
     def steps(self) -> Sequence[Step]:
-        """All steps from nothing to the newest version. Connects to nothing."""
+        """Return all steps from an empty database to the newest version. Connects to nothing."""
         ...

@@ -31,7 +31,7 @@ T = TypeVar("T")
 
 
 class Shelf(Protocol):
-    """The storage that a Writer writes to, such as :class:`Book` and :class:`SqliteCounts`."""
+    """The storage that a Writer uses, such as :class:`Book` and :class:`SqliteCounts`."""
 
     def together(self) -> AbstractContextManager[None]: ...
 
@@ -74,11 +74,11 @@ class _Job(NamedTuple):
 
 
 class Writer(Generic[S]):
-    """A thread that does all work on ``store``.
+    """A thread that does all work on the storage ``store``, so that only this thread uses it.
 
-    Its methods may be called from any thread or task, and return immediately. Outcomes wait for the next work, for
-    ``_PATIENCE`` seconds at most, and are written before it. Settled entries are dropped after ``keep``. Only
-    :meth:`close` waits.
+    The methods may be called from any thread or task, and return immediately, except that :meth:`close` waits. Outcomes
+    are written together with the next work, or after ``_PATIENCE`` seconds if no work comes. Settled (accepted or
+    refused) entries are deleted when they are older than ``keep``.
     """
 
     def __init__(self, store: S, *, keep: timedelta, clock: Callable[[], float] = time.monotonic) -> None:
@@ -100,11 +100,12 @@ class Writer(Generic[S]):
         self._asleep = False
 
     def do(self, work: Callable[[S], T], *, apart: bool = False) -> Promise[T]:
-        """Have ``work`` done by the thread that owns the store. Returns a Promise of its result.
+        """Have ``work`` done by the thread that owns the store. Returns a Promise of the result of ``work``.
 
-        Work is done in the order in which it was handed in, in one transaction with other work. The promise is kept
-        after that transaction; it fails with Unwritable if the store cannot be written. Work whose promise is cancelled
-        before is not done. Work to be done ``apart`` shares a transaction only with other such work, which comes first.
+        Work is done in the order of the calls, and several pieces of work may share a transaction. The promise is kept
+        after that transaction; it fails with Unwritable if the store cannot be written. If the promise is cancelled
+        before, the work is not done. Work that is ``apart`` shares a transaction only with other such work, and is done
+        before the rest.
         """
         promise: Promise[T] = Promise()
         self._jobs.put(_Job(work, promise, apart=apart))
@@ -114,7 +115,7 @@ class Writer(Generic[S]):
     def record(self, entries: Iterable[Entry]) -> None:
         """Have the outcomes in ``entries`` recorded by the thread that owns the store.
 
-        A failure is logged: they stay open then.
+        A failure is logged, and the entries stay without an outcome.
         """
         self._outcomes.extend(list(entries))
         if self._asleep:
@@ -314,7 +315,7 @@ class Writer(Generic[S]):
         self._at_work.release()
 
     def begin_anew(self) -> None:
-        """Start again without thread and work, in a forked process: those of the parent stay there."""
+        """Prepare the writer in a forked process: the thread and the pending work stay in the parent process."""
         self._reset()
 
 
@@ -323,9 +324,9 @@ def _nothing(_: Any) -> None:
 
 
 def log_lost(error: BaseException, count: int = 1) -> None:
-    """Log that ``count`` outcomes could not be recorded.
+    """Log that ``count`` outcomes could not be recorded because of ``error``.
 
-    An error that is not ours is only named: its text may quote anything.
+    If the error is not of smsbridge, only its class is logged, because its text may quote private data.
     """
     why = str(error) if isinstance(error, Unwritable) else type(error).__name__
     words = "the outcomes of %d texts could not be recorded, so they stay open in the ledger: %s"

@@ -57,7 +57,7 @@ def answer(response: HttpResponse) -> dict[str, Any]:
 
 
 def rows(response: HttpResponse, name: str) -> list[Row]:
-    """Read the list ``name`` of Infobip's answer: each item is a text.
+    """Read the list called ``name`` in Infobip's answer. Returns a Row for each text in the list.
 
     Raises UncertainError if there is no such list.
     """
@@ -68,9 +68,9 @@ def rows(response: HttpResponse, name: str) -> list[Row]:
 
 
 def failure(response: HttpResponse) -> SendError:
-    """Return the error for an answer that is not a success.
+    """Return the error for an answer whose HTTP status is not a success.
 
-    Its class follows from the HTTP status, and its words are those of Infobip.
+    The class of the error follows from the HTTP status; the error text is Infobip's.
     """
     code, words = _said(response)
     return response.error(code=code or None, detail=words or None)
@@ -165,10 +165,10 @@ def _price(price: Mapping[str, Any], segments: int | None) -> Money | None:
 
 
 def correlate(messages: Sequence[Message], found: Sequence[Row]) -> dict[int, Row]:
-    """Find the row of each message in an answer. Returns the rows by the message's index.
+    """Find the row of each message in an answer. Returns the rows by the index of their message in ``messages``.
 
-    A row belongs to the message whose reference is its id; if Infobip gave the text another id, the number of the
-    recipient decides.
+    A row belongs to the message whose reference is the id in the row. If Infobip gave the text another id, the number
+    of the recipient decides.
     """
     ours = {message.reference for message in messages}
     return reading.correlate(
@@ -177,13 +177,12 @@ def correlate(messages: Sequence[Message], found: Sequence[Row]) -> dict[int, Ro
 
 
 def pick(found: Sequence[Row], id: str, to: str = "") -> Row | None:
-    """Find the row of a text with this id among ``found``.
+    """Find, among ``found``, the row of the text with this id. Rows for another number than ``to`` do not count.
 
-    A row for another number than ``to`` does not count. Returns None if no row is left, or if the rows that are left
-    are for several numbers.
+    Returns None if no row is left, or if the rows that are left are for several numbers.
 
-    A text that was sent twice under the same id has a row that only reports the duplicate; the other row has its
-    status.
+    If a text was sent twice under the same id, one row only says that the second text is a duplicate; then the other
+    row, which has the status of the text, is returned.
     """
     own = [row for row in found if row.id == id and (not to or row.mobile in ("", digits(to)))]
     if len({row.mobile for row in own}) != 1:

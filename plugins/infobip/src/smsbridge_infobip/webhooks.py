@@ -26,9 +26,10 @@ ALGORITHMS = {"HMAC_SHA_256": hashlib.sha256, "HMAC_SHA_384": hashlib.sha384, "H
 
 
 def check_hmac(webhook: HttpRequest, header: str, secret: SecretStr, algorithm: str) -> None:
-    """Check that the header ``header`` of a webhook holds the HMAC of its body, made with ``secret``.
+    """Check that the header ``header`` of a webhook holds the HMAC of the body, made with ``secret``.
 
-    Raises SignatureError if not. The HMAC may be hexadecimal, with or without ``sha256=`` before it, or base64.
+    ``algorithm`` is one of ALGORITHMS, such as ``HMAC_SHA_256``. The HMAC may be hexadecimal, with or without a prefix
+    such as ``sha256=``, or base64. Raises SignatureError if it does not match.
     """
     signature = hmac.new(secret.get_secret_value().encode(), webhook.body, ALGORITHMS[algorithm])
     given = webhook.headers.get(header, "")
@@ -44,9 +45,9 @@ def check_hmac(webhook: HttpRequest, header: str, secret: SecretStr, algorithm: 
 
 
 def check_basic(webhook: HttpRequest, username: str, password: SecretStr) -> None:
-    """Check that a webhook carries this user name and password. Raises SignatureError if not.
+    """Check that a webhook carries this user name and password. Raises SignatureError if it does not.
 
-    They do not cover the body: only https protects it on the way.
+    The password does not protect the body against changes on the way: only https does.
     """
     expected = basic(username, password).removeprefix("Basic ")
     given = credentials(webhook, "basic")
@@ -82,9 +83,9 @@ def _event(item: Mapping[str, Any], account: str, provider: str) -> Event:
 
 
 def report(row: Row, *, account: str, provider: str, to: str = "") -> DeliveryReport:
-    """Make the delivery report of a row. ``to`` is the number for a row without a recipient.
+    """Make the delivery report of a row. ``to`` is used as the number if the row has no recipient.
 
-    The reference of the report is Infobip's id, because smsbridge sends each text under its reference as the id.
+    The reference of the report is the id in the row, because smsbridge sends each text with its reference as the id.
     """
     outcome = row.outcome
     return DeliveryReport(

@@ -104,5 +104,5 @@ def refusal(said: str, to: str) -> Meaning | None:
 
 
 def check(said: str) -> str:
-    """Return the reason why a one-time code was not approved: it follows from Plivo's words."""
+    """Return the reason why a one-time code was not approved. ``said`` is Plivo's error text."""
     return next((reason for part, reason in CHECKS.items() if part in said.lower()), "wrong-code")

@@ -28,12 +28,12 @@ _LENGTH = 44
 
 
 def check_signature(webhook: HttpRequest, token: str, *, accept_v2: bool, setting: str) -> None:
-    """Check that a webhook is signed with ``token``; ``setting`` is the variable of the token, for the error.
+    """Check that a webhook is signed with ``token``. Raises SignatureError if it is not.
 
-    Raises SignatureError if it is not. Plivo signs only webhooks that come with GET or POST. The signature V3 covers
-    URL, query and form; the header Ma-V3 has the same, made with the token of the main account. Both headers may list
-    several signatures. The signature V2 covers the URL without its query, so it counts only with ``accept_v2``, and
-    only if there is no V3 signature.
+    ``setting`` is the environment variable of the token, which the error names. Plivo signs only webhooks that come
+    with GET or POST. The signature V3 covers URL, query and form; the header Ma-V3 has the same, made with the token of
+    the main account. Both headers may list several signatures. The signature V2 covers the URL without its query, so it
+    counts only with ``accept_v2``, and only if there is no V3 signature.
     """
     if webhook.method not in _METHODS:
         raise SignatureError("the webhook came with a method that Plivo does not sign: choose GET or POST for it")

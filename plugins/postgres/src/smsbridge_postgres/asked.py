@@ -23,7 +23,10 @@ _log = logger("smsbridge.stores")
 
 
 class AskedCounters:
-    """Counters of a ``writer``."""
+    """Counters of limits and caps in PostgreSQL, which only the thread of ``writer`` uses.
+
+    A call with an answer is a flow that waits for that thread; any other call returns immediately.
+    """
 
     def __init__(self, writer: Writer[PostgresCounts]) -> None:
         self._writer = writer
@@ -52,7 +55,10 @@ class AskedCounters:
 
 
 class AskedOptOuts:
-    """Opt-outs of a ``writer``."""
+    """A list of opt-outs in PostgreSQL, which only the thread of ``writer`` uses.
+
+    Each question is a flow that waits for that thread.
+    """
 
     def __init__(self, writer: Writer[PostgresOptOuts]) -> None:
         self._writer = writer
@@ -82,7 +88,7 @@ class AskedOptOuts:
         return self._ask(lambda known: known.everyone())
 
     def close(self) -> None:
-        """Wait for what was told, and let go of the connection."""
+        """Wait until all pending work is done and the connection to the database is closed."""
         self._writer.close()
 
     def _ask(self, work: Callable[[PostgresOptOuts], T]) -> Flow[T]:

@@ -33,11 +33,13 @@ _TRIES = 3
 
 
 class PostgresBook(Shelf):
-    """Entries in the database at ``url``. For the arguments see :class:`Shelf`.
+    """The storage of a ledger in the PostgreSQL database at ``url``. For the other arguments see :class:`Shelf`.
 
-    ``sync`` full lets a commit be on the disk of the server even where its own default is less.
+    With ``sync="full"``, each commit waits until the database server has written it to disk, even if the server does
+    not do so by default.
 
-    What cannot be recorded since the database is away is recorded once it is back, if this process still is there.
+    Outcomes that cannot be recorded while the database is away are recorded once it is back, if this process still
+    runs.
     """
 
     def __init__(self, url: str, *, sync: Sync = "normal", create: bool = True, patience: float = 5.0) -> None:
@@ -66,7 +68,7 @@ class PostgresBook(Shelf):
             raise
 
     def close(self) -> None:
-        """Record what is still owed, if that can be done by now, and let go of the connection."""
+        """Record the outcomes that still wait, if the database can be reached now, and close the connection."""
         for _ in range(2):  # what is in doubt before the first is owed after it
             if (self._owed or self._doubtful) and self._process == os.getpid():
                 with suppress(Unwritable, Unstorable), self.together():
@@ -74,7 +76,10 @@ class PostgresBook(Shelf):
         super().close()
 
     def identify(self, key: bytes | None) -> bytes:
-        """See :class:`smsbridge.stores.book.Book`, as for all of these."""
+        """Return the key of the hashes in this store, see :meth:`smsbridge.stores.book.Book.identify`.
+
+        The other methods without a docstring are described in :class:`smsbridge.stores.book.Book` too.
+        """
         self._need()
         about = self._about()
         if "proof" not in about:

@@ -20,14 +20,24 @@ _READ_ONLY = "SELECT current_setting('transaction_read_only')::boolean"
 
 
 class Builder(Shelf):
-    """One connection to a database, whatever version its tables are of; everything is called in :meth:`together`."""
+    """Makes, upgrades and checks the tables in a database. The tables may be of any version of smsbridge.
+
+    All methods but :meth:`close` are called within :meth:`together`.
+    """
 
     def upgrade(self) -> int:
-        """Make what the database lacks; the version that was there before. Raises Unwritable."""
+        """Make the tables that the database lacks, or upgrade older tables.
+
+        Returns the version of the tables before; 0 if there were none. Raises Unwritable if the tables cannot be made.
+        """
         return self._make()
 
     def problem(self, *, makes: bool) -> str | None:
-        """What keeps the tables from being used, or from being made on the way if it ``makes`` them."""
+        """Return why the tables cannot be used; None if no problem is known.
+
+        ``makes`` says that missing tables will be made at the first use. Then missing tables are a problem only if the
+        user of the database may not make tables.
+        """
         found = self._look()
         if found.problem is not None:
             return found.problem

@@ -36,7 +36,7 @@ logging.getLogger("psycopg").addFilter(_not_ours)
 
 
 class Connection(psycopg.Connection[tuple[Any, ...]]):
-    """One to a database, without a word of where that is."""
+    """A connection to a database. Its repr and its logs show no host, user or password."""
 
     def __repr__(self) -> str:
         return f"<connection to a store, {'closed' if self.closed else 'open'}>"
@@ -46,16 +46,16 @@ class Connection(psycopg.Connection[tuple[Any, ...]]):
 
     @property
     def is_too_old(self) -> bool:
-        """Whether the server is of a version that lacks what is asked of it."""
+        """Whether the server is older than PostgreSQL 13, the oldest version that smsbridge supports."""
         return self.info.server_version < _OLDEST_SERVER
 
     @property
     def is_utf8(self) -> bool:
-        """Whether the database can keep every character."""
+        """Whether the encoding of the database is UTF8, so that it can keep every character."""
         return self.info.parameter_status("server_encoding") == "UTF8"
 
     def ask(self, query: str, values: Sequence[Any] = ()) -> psycopg.Cursor[tuple[Any, ...]]:
-        """Perform one statement, or several without values."""
+        """Execute the SQL in ``query`` and return the cursor. Without ``values``, it may be several statements."""
         token = _ours.set(True)
         try:
             return self.execute(query.encode(), values or None)
@@ -63,7 +63,7 @@ class Connection(psycopg.Connection[tuple[Any, ...]]):
             _ours.reset(token)
 
     def end(self) -> None:
-        """Close it, whatever state it is in."""
+        """Close the connection. Errors of the database are ignored."""
         token = _ours.set(True)
         try:
             self.close()
@@ -74,7 +74,10 @@ class Connection(psycopg.Connection[tuple[Any, ...]]):
 
 
 def connect(url: str) -> Connection:
-    """Connect to the database at ``url``. Raises psycopg.Error, and others for names that no host can have."""
+    """Connect to the database at ``url``.
+
+    Raises psycopg.Error, and other exceptions if the name of the host is invalid.
+    """
     given = conninfo.conninfo_to_dict(url)
     token = _ours.set(True)
     try:

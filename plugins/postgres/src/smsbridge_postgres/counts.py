@@ -51,12 +51,19 @@ _PUT_TURN = """INSERT INTO smsbridge_turns VALUES (%s, %s, %s)
 
 
 class PostgresCounts(Shelf):
-    """Places and turns in the database at ``url``; everything is called within :meth:`together`."""
+    """The places of caps and limits in the database at ``url``.
+
+    All methods but ``close`` are called within :meth:`together`.
+    """
 
     # --- caps ---------------------------------------------------------------------------------------------------------
 
     def take(self, ticket: str, caps: Sequence[Cap], lease: float) -> Full | None:
-        """Take a place at each of ``caps``, or none: then, which cap is full."""
+        """Take a place at each of ``caps`` for ``lease`` seconds and return None.
+
+        If a cap is full, take no place and return that cap's answer. If the text with this ``ticket`` has its places
+        already, return None too.
+        """
         now = self._locked()
         full = self._full(caps, now)
         if full is not None:
@@ -69,13 +76,14 @@ class PostgresCounts(Shelf):
         return None
 
     def peek(self, caps: Sequence[Cap]) -> Full | None:
-        """Which cap is full, if one is."""
+        """Return the answer of the first full cap in ``caps``; None if no cap is full. Takes no place."""
         return None if self._is_absent() else self._full(caps, self._now())
 
     def give_back(self, ticket: str, *, sent: bool) -> None:
-        """The text has ended: its places count from now on, or are free again.
+        """End the text with this ``ticket``.
 
-        One whose lease is over has counted since then.
+        If the text was ``sent``, its places count from now on; otherwise they are free again. A place whose lease is
+        over already counts from the end of its lease.
         """
         now = self._locked()
         if sent:
@@ -87,7 +95,10 @@ class PostgresCounts(Shelf):
     # --- limits -------------------------------------------------------------------------------------------------------
 
     def reserve(self, key: str, interval: float, count: int, longest: float) -> Turn:
-        """Keep the next ``count`` places, ``interval`` seconds apart, unless the first comes after ``longest``."""
+        """Keep the next ``count`` places under ``key``, which are ``interval`` seconds apart.
+
+        Returns when the places may be used. No place is kept if the first comes after more than ``longest`` seconds.
+        """
         is_look = longest < 0 or not count
         if is_look and self._is_absent():
             return Turn(longest >= 0, 0.0)
@@ -101,7 +112,7 @@ class PostgresCounts(Shelf):
         return Turn(kept, start - now, pause)
 
     def pause(self, key: str, seconds: float) -> None:
-        """Let no place be used for so long."""
+        """Let no place under ``key`` be used for ``seconds``."""
         now = self._locked()
         hashed = _hash(key)
         later, paused = self._turn(hashed)
@@ -110,7 +121,10 @@ class PostgresCounts(Shelf):
     # --- what a Writer asks of what it writes to ----------------------------------------------------------------------
 
     def prune(self, older_than: float, limit: int) -> int:
-        """Forget places that count no more, ``limit`` at most; returns how many."""
+        """Delete up to ``limit`` places that no longer count.
+
+        Returns how many were deleted. ``older_than`` has no effect.
+        """
         return 0 if self._is_absent() else self._forget(self._locked(), limit)
 
     # --- inside -------------------------------------------------------------------------------------------------------

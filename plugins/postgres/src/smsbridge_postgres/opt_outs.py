@@ -23,13 +23,16 @@ _CONFIRM = """INSERT INTO smsbridge_optout_confirmations VALUES (%s, %s, %s)
 
 
 class PostgresOptOuts(Shelf, WordList):
-    """A list in the database at ``url``; everything is called within :meth:`together`.
+    """A list of opt-outs in the database at ``url``. All methods but ``close`` are called within :meth:`together`.
 
-    What changes it does so one after the other; what only looks waits for nothing.
+    Changes of the list are made one after the other, also by several processes. Questions wait for no change.
     """
 
     def holds(self, senders: Iterable[str] | None, recipient: str) -> bool:
-        """See :class:`smsbridge.stores.opt_outs.OptOuts`, as for all of these."""
+        """Return whether ``recipient`` has opted out of texts from one of ``senders``; None means any sender.
+
+        The other methods without a docstring are described in :class:`smsbridge.stores.opt_outs.OptOuts`.
+        """
         return not self._is_absent() and bool(in_force(self._words_of(recipient), senders))
 
     def confirm(self, senders: Iterable[str] | None, recipient: str, *, within: timedelta, take: bool = True) -> bool:
@@ -47,7 +50,7 @@ class PostgresOptOuts(Shelf, WordList):
         return True
 
     def everyone(self) -> list[OptOut]:
-        """All opt-outs that are in force, by recipient."""
+        """Return all opt-outs in force, ordered by recipient."""
         words: dict[str, dict[str | None, Word]] = {}
         for recipient, *row in [] if self._is_absent() else self._ask(f"{_WORDS} ORDER BY recipient, sender"):
             words.setdefault(recipient, {})[row[0] or None] = _read(row)

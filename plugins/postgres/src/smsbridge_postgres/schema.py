@@ -163,14 +163,17 @@ NEWEST = len(_CHANGES)
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """What the tables of a database are: ``number`` is 0 where there are none."""
+    """The version of the tables in a database: ``number`` is 0 if there are no tables.
+
+    ``oldest`` is the oldest version whose programs can still use these tables.
+    """
 
     number: int
     oldest: int
 
     @property
     def problem(self) -> str | None:
-        """Why this version of smsbridge cannot use them, if it cannot."""
+        """Why this smsbridge cannot use tables of this version; None if it can, or if there are no tables."""
         if 0 < self.number < NEWEST:
             found = f"version {self.number}, and this smsbridge needs {NEWEST}"
             return f"the tables in the database are of an earlier version of smsbridge ({found}): {UPGRADE}"
@@ -181,7 +184,7 @@ class Version:
 
 
 def steps() -> list[Step]:
-    """Each version, in turn, with the statements that make it of the one before."""
+    """Return the steps that make the tables, from the first version to the newest. Each step has its SQL statements."""
     return [
         Step(number, (*change.statements, _put("version", number), _put("oldest", change.oldest)))
         for number, change in enumerate(_CHANGES, 1)
@@ -189,7 +192,7 @@ def steps() -> list[Step]:
 
 
 def tables() -> list[str]:
-    """The names of all tables."""
+    """Return the names of all tables that smsbridge makes."""
     return re.findall(r"CREATE TABLE (\w+)", " ".join(statement for step in steps() for statement in step.statements))
 
 

@@ -31,10 +31,11 @@ _strays: list[Connection] = []
 
 
 class Shelf:
-    """What all parts have in common. Tables are made on the way unless ``create`` is false.
+    """The base of classes that keep data in the PostgreSQL database at ``url``, over one connection.
 
-    ``patience`` is how many seconds a statement waits for other processes, and for how long after a connection was lost
-    another is tried for. To connect takes longer where nothing answers.
+    Missing tables are made at the first use unless ``create`` is false. ``patience`` is in seconds: a statement waits
+    so long for locks of other processes, and after a lost connection new connections are tried for so long. An attempt
+    to connect can take longer if the server does not answer.
     """
 
     settings: Mapping[str, str] = MappingProxyType({})
@@ -54,7 +55,10 @@ class Shelf:
 
     @contextmanager
     def together(self) -> Iterator[None]:
-        """One transaction, from what is asked first on: kept for good at its end, undone if something is raised."""
+        """Open a transaction: it is committed at its end, or undone if an error is raised.
+
+        It begins in the database with the first statement, so a transaction without statements does nothing.
+        """
         done = False
         self._is_begun = False
         try:
@@ -67,17 +71,17 @@ class Shelf:
                 self._undo()
 
     def close(self) -> None:
-        """Let go of the connection."""
+        """Close the connection. A later transaction opens another."""
         self._let_go()
 
     # --- what a Writer asks of what it writes to ----------------------------------------------------------------------
 
     def record(self, entries: Sequence[Entry]) -> int:
-        """There is nothing to record but in a ledger."""
+        """Do nothing, and return 0: only a ledger has outcomes to record."""
         return 0
 
     def prune(self, older_than: float, limit: int) -> int:
-        """There is nothing to forget."""
+        """Do nothing, and return 0. Subclasses with old rows to delete override this method."""
         return 0
 
     # --- asking -------------------------------------------------------------------------------------------------------

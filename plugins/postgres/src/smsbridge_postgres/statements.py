@@ -132,5 +132,8 @@ PRUNE_WAITING = f"""DELETE FROM smsbridge_reports WHERE number IN (SELECT number
 
 
 def page(wanted: Iterable[str]) -> str:
-    """A page of the entries for which all of ``wanted`` holds."""
+    """Return the SQL query for a page of the ledger's entries that meet all conditions in ``wanted``.
+
+    Each condition is an SQL expression. The last parameter of the query is the maximum number of entries.
+    """
     return f"SELECT {_ENTRY} FROM smsbridge_ledger WHERE {' AND '.join(wanted)} ORDER BY number LIMIT %s"

@@ -32,7 +32,10 @@ _MAKING = 60.0
 
 
 class PostgresStore:
-    """The store in the database at ``url``. Its tables are made on the way unless ``create`` is false."""
+    """The store in the PostgreSQL database at ``url``.
+
+    Missing tables are made at their first use unless ``create`` is false.
+    """
 
     def __init__(self, url: str, *, create: bool = True) -> None:
         self._url = url
@@ -88,7 +91,10 @@ class PostgresStore:
 
 
 def open_url(url: str, *, create: bool = True) -> PostgresStore:
-    """The store at ``postgresql://user:password@host:5432/database?sslmode=verify-full``. Raises ConfigurationError."""
+    """Return the store at a URL such as ``postgresql://user:password@host:5432/database?sslmode=verify-full``.
+
+    Connects to nothing. Raises ConfigurationError if the URL cannot be read.
+    """
     try:
         parts = urlsplit(url)
         is_one = bool(parts.scheme) and url.startswith(f"{parts.scheme}://")

@@ -26,7 +26,10 @@ TOO_OLD = "the server is older than PostgreSQL 13"
 
 
 class Sort(Enum):
-    """What may help: nothing, another connection, or the same transaction again."""
+    """Name what can help after an error of the database.
+
+    AWAY: another connection. CLASH: the same transaction again. STAYS: neither of them.
+    """
 
     STAYS = "stays"
     AWAY = "away"
@@ -34,15 +37,18 @@ class Sort(Enum):
 
 
 class Unstorable(ValueError):
-    """The database cannot keep a value. Others of the same transaction may be kept."""
+    """Raised if the database cannot keep a value. Other values of the same transaction can perhaps be kept."""
 
 
 class Away(Unwritable):
-    """The database cannot be reached."""
+    """Raised if the database cannot be reached now. Another connection may succeed."""
 
 
 class Lost(Clash):
-    """The connection was lost. Nothing was kept; but if it was lost with a commit, that may have been."""
+    """Raised if the connection was lost during a transaction.
+
+    The transaction was not committed, except that it may have been if the connection was lost during the commit.
+    """
 
 
 _REFUSED: tuple[tuple[str, Sort, str], ...] = (
@@ -90,7 +96,7 @@ _OF_VALUES = "22"
 
 
 def of_connecting(error: Exception) -> Unwritable:
-    """The error to raise where no connection came about."""
+    """Return the error to raise if connecting to the database failed with ``error``."""
     state = getattr(error, "sqlstate", None)
     if state is not None and state in _STATES:
         return _error(*_STATES[state])
@@ -102,7 +108,10 @@ def of_connecting(error: Exception) -> Unwritable:
 
 
 def of_asking(error: Exception, *, is_lost: bool) -> Exception:
-    """The error to raise where a statement failed; ``is_lost``: and the connection with it."""
+    """Return the error to raise if a statement failed with ``error``.
+
+    ``is_lost`` says that the connection was lost too.
+    """
     state: str | None = getattr(error, "sqlstate", None)
     if state is None:
         return Lost(_LOST) if is_lost else Unstorable(f"the database cannot keep a value ({type(error).__name__})")
@@ -120,5 +129,5 @@ def _error(sort: Sort, words: str) -> Unwritable:
 
 
 def storable(value: str) -> str:
-    """``value`` without what PostgreSQL does not keep, and a vendor may make up: halves of characters, and NUL."""
+    """Return ``value`` with NUL and lone surrogates written as escapes, since PostgreSQL cannot keep them."""
     return unicode(value).replace("\0", "\\x00")

@@ -26,7 +26,7 @@ def sid(value: Any) -> str:
 
 
 def whole(value: Any) -> int | None:
-    """Return a whole number above zero; None for anything else.
+    """Return ``value`` as an integer if it is a whole number above zero; otherwise return None.
 
     In Twilio's error codes and counts, zero means *none*.
     """
@@ -34,7 +34,7 @@ def whole(value: Any) -> int | None:
 
 
 def error_code(value: Any) -> str:
-    """Return an error code of Twilio as a string; an empty string if there is no error."""
+    """Return the error code ``value`` of Twilio as a string; an empty string if there is no error."""
     return str(whole(value) or "")
 
 
@@ -72,8 +72,9 @@ def answer(response: HttpResponse) -> dict[str, Any]:
 def refusal(response: HttpResponse) -> SendError:
     """Return the error for an answer whose HTTP status is not 2xx.
 
-    It follows from Twilio's ``code`` if that is known, or else from the HTTP status. After a status that leaves the
-    outcome open (above all 5xx), it is an UncertainError, whatever the code.
+    The class of the error follows from Twilio's ``code`` if that is known, or else from the HTTP status. After an HTTP
+    status that leaves it open whether the text was sent (above all 5xx), the error is an UncertainError, whatever the
+    code.
     """
     data = object_or_empty(response)
     code, said = error_code(data.get("code")), text(data.get("message")) or None

@@ -172,7 +172,7 @@ NOT_FOUND = "20404"
 
 
 def status(word: str, code: str = "") -> Status:
-    """Return the status of a text: it follows from Twilio's word for the status and from the error code beside it."""
+    """Return the status of a text in smsbridge. ``word`` is Twilio's status, and ``code`` the error code beside it."""
     meaning = CODES.get(code)
     if word == "failed" and meaning is not None and meaning.status is not None:
         return meaning.status

@@ -135,7 +135,10 @@ def event(webhook: HttpRequest, *, account: str, provider: str) -> Event:
 
 
 def report(*, id: str, word: str, code: str, **given: Any) -> DeliveryReport:
-    """Make a delivery report from a status of Twilio and the error code beside it, in a webhook or an answer."""
+    """Make a delivery report from a webhook or an answer of Twilio.
+
+    ``word`` is Twilio's status, ``code`` the error code beside it, and ``given`` has further fields of the report.
+    """
     status = vocabulary.status(word, code)
     meaning = vocabulary.CODES.get(code) if word in vocabulary.FAILING else None
     return DeliveryReport(

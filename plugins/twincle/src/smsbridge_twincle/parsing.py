@@ -84,7 +84,7 @@ def listing(response: HttpResponse) -> tuple[list[dict[str, Any]], bool]:
 
 
 def rows(data: Mapping[str, Any]) -> list[dict[str, Any]] | None:
-    """Find the rows of an answer, in any of its documented shapes. Returns None if it has no list of rows."""
+    """Find the list of rows in an answer, in any of its documented shapes. Returns None if there is no such list."""
     for found in (data.get("data"), data.get("rows")):
         inside = reading.parts(found.get("data", found.get("rows")) if isinstance(found, dict) else found)
         if inside is not None:

@@ -104,7 +104,7 @@ def event(
 
 
 def report(row: Row, *, account: str, provider: str, to: str = "", reference: str = "") -> DeliveryReport:
-    """Make the delivery report of a row. ``to`` and ``reference`` are for a row that lacks them."""
+    """Make the delivery report of a row. ``to`` and ``reference`` are used if the row lacks these fields."""
     outcome = row.outcome
     explained = outcome.status in (Status.DELIVERED, Status.QUEUED)
     return DeliveryReport(

@@ -20,8 +20,9 @@ _WORDS = {True: "true", False: "false"}
 class Content:
     """The content of a webhook.
 
-    ``parameters`` are its fields as text, which ``sig`` can cover; ``item`` has the same fields for reading.
-    ``complete`` is true if the webhook has nothing else. ``item`` is None if the content cannot be read.
+    ``parameters`` are its fields as strings, which Vonage's signature ``sig`` can cover; ``item`` has the same fields
+    as parsed values, or is None if the content cannot be read. ``complete`` is true if the webhook has no other
+    content.
     """
 
     parameters: Mapping[str, str] = field(repr=False)

@@ -29,7 +29,7 @@ GAP = "[…]"
 
 
 class Series(NamedTuple):
-    """The values that all parts of a long incoming text share."""
+    """The values that are the same in all parts of a long incoming text, by which the parts are put together."""
 
     sender: str
     to: str
@@ -68,7 +68,7 @@ class Text:
 
     @property
     def key(self) -> str:
-        """Return a key for this text that depends only on the parts that have come."""
+        """Return a key for this text, which depends only on the parts that have come."""
         return hashlib.sha256("+".join(self.ids).encode()).hexdigest()
 
 
@@ -81,9 +81,9 @@ class Parts:
         self._leftovers: list[Text] = []
 
     def add(self, series: Series, number: int, part: Mapping[str, Any]) -> Text | None:
-        """Keep a part, and return its text if all parts are there now; otherwise return None.
+        """Keep the part with this number of a long text. Returns the text if all its parts have come; otherwise None.
 
-        A part that comes again brings its complete text again.
+        If a part of a complete text comes again, the complete text is returned again.
         """
         with self._lock:
             text = self._texts.get(series)

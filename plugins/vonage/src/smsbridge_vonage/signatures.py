@@ -77,9 +77,10 @@ def verify(webhook: HttpRequest, *, secret: str | None, method: str, age: int, s
 
 
 def signature(parameters: Iterable[tuple[str, str]], secret: str, method: str) -> str:
-    """Return the ``sig`` of ``parameters``, in lower case.
+    """Return the signature ``sig`` of ``parameters``, in lower case. ``method`` is the hash or HMAC of the account.
 
-    Names are cleaned as values are; otherwise two parameters could look like a single parameter.
+    Some characters are replaced in the names too, as in the values; otherwise two parameters could look like one
+    parameter.
     """
     cleaned = [(_cleaned(name), _cleaned(value)) for name, value in sorted(parameters) if name != "sig"]
     signed = "".join(f"&{name}={value}" for name, value in cleaned)

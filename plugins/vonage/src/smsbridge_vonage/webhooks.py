@@ -20,9 +20,8 @@ _LAST_WORDS = frozenset({"delivered", "read", "rejected", "undeliverable"})
 def events(item: Mapping[str, Any] | None, parts: Parts, *, account: str, provider: str) -> list[Event]:
     """Read the events of a webhook, and add the long incoming texts whose missing parts did not come in time.
 
-    Raises PayloadError if the webhook has an unknown shape.
-
-    Blank fields count as absent, because some signatures do not cover them.
+    ``parts`` keeps the parts of long texts between webhooks. Blank fields of ``item`` count as absent, because some
+    signatures do not cover them. Raises PayloadError if the webhook has an unknown shape.
     """
     filled = {name: value for name, value in (item or {}).items() if not (isinstance(value, str) and not value.strip())}
     if "message_uuid" in filled:

@@ -26,7 +26,8 @@ class Answer:
 
     A `body` that is a mapping or a list is sent as JSON, a str as HTML, and bytes unchanged.
 
-    `cut` drops the connection: `before` any byte, or in the `middle` of the body. `delay` is in seconds.
+    `cut` says when the connection is dropped: `before` the first byte, or in the `middle` of the body. `delay` is in
+    seconds.
     """
 
     status: int = 200
@@ -53,16 +54,17 @@ class Refused(Exception):
 
 
 def error(code: int, message: str, *, http: int | None = None, status: str = "ERROR", **headers: str) -> Answer:
-    """Return the documented body of an error.
+    """Return an error answer with the documented body.
 
-    Its HTTP status equals the code in the body: the vendor's page implies this, but never shows it.
+    `code` and `status` are fields of that body. `http` is the HTTP status; if it is None, `code` is the HTTP status
+    too, which the vendor's page implies, but never shows.
     """
     body = {"status": status, "code": code, "message": message, "data": []}
     return Answer(status=http or code, body=body, headers={k.replace("_", "-"): v for k, v in headers.items()})
 
 
 def refuse(message: str, code: int = 422) -> Refused:
-    """Return the Refused to raise for one of the documented error texts."""
+    """Return the Refused to raise for `message`, one of the documented error texts."""
     return Refused(error(code, message))
 
 

@@ -42,7 +42,7 @@ class OptionNames(TypedDict, total=False):
 
 
 class Watcher(Protocol):
-    """An observer that is told of each request and each push, such as the command that prints them."""
+    """An observer that is called for each request and each push, such as the printer of the sandbox command."""
 
     def request(self, call: Call, answer: Answer, state: State) -> None: ...
 
@@ -91,7 +91,10 @@ class SandboxApp:
             await self._write(answer, scope, receive, send)
 
     def answer(self, call: Call) -> Answer:
-        """Return the answer to a request, spoilt by a programmed fault if there is one for it."""
+        """Return the answer to a request.
+
+        If a test programmed a fault for the request, the answer has that fault.
+        """
         fault = self.faults.take(call.path)
         return fault.apply(self._normal(call) if fault.normal else None) if fault else self._normal(call)
 

@@ -72,9 +72,9 @@ def check(state: State, id: str, token: str) -> Answer:
 
 
 def cancel(state: State, id: str) -> Answer:
-    """Answer `verify/cancel`: end a waiting verification.
+    """Answer `verify/cancel`: end a verification that still waits for its code.
 
-    For any other, the answer is `failed`, which is not documented.
+    For any other verification, the answer is `failed`, which is not documented.
     """
     code = state.codes.get(id)
     if code is None or code.state != "sent":

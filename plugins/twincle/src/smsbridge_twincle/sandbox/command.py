@@ -41,7 +41,7 @@ magic numbers, +91 90000 000NN; any other number is accepted and ends DELIVRD:
 
 
 def parser() -> argparse.ArgumentParser:
-    """Return the parser of the options of the command."""
+    """Return the parser of the command-line options of the sandbox."""
     out = argparse.ArgumentParser(
         prog="smsbridge-twincle-sandbox",
         description=f"A local stand-in for the Twincle SMS API, {DISCLAIMER}. It sends nothing and costs nothing.",
@@ -117,9 +117,9 @@ def parser() -> argparse.ArgumentParser:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command.
+    """Run the sandbox command with `arguments`; None: with the arguments of the process.
 
-    Returns the exit code: 0 at its own end, 130 after Ctrl-C, 1 for a problem, 2 for wrong usage.
+    Returns the exit code: 0 after a normal end, 130 after Ctrl-C, 1 for a problem, 2 for wrong usage.
     """
     options = parser().parse_args(arguments)
     if not options.token:

@@ -14,10 +14,10 @@ class MissingExtraError(ImportError):
 
 
 def load(name: str) -> Any:
-    """Import one of the names in `HOMES`.
+    """Import the object called `name` from its module of the sandbox, as listed in `HOMES`.
 
     Raises:
-        MissingExtraError: the extra is missing; the message says what to install.
+        MissingExtraError: the module needs a library that is not installed; the message says what to install.
 
     """
     try:

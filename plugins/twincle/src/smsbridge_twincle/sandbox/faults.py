@@ -12,7 +12,7 @@ from .answers import Answer, Cut, error
 
 @dataclass(slots=True, kw_only=True)
 class Fault:
-    """A fault that a test programmed for a request. With `normal`, the request is first processed as usual."""
+    """A fault that a test programmed for a request. With `normal`, the sandbox first handles the request as usual."""
 
     path: str | None
     times: int
@@ -24,7 +24,7 @@ class Fault:
     cut: Cut
 
     def apply(self, answer: Answer | None) -> Answer:
-        """Return the spoilt answer. It is made from the normal answer, if there is one."""
+        """Return the answer to send instead of the normal `answer`, which is None if the request was not handled."""
         base = answer or error(self.status or 500, "Fault of the sandbox")
         if self.status is not None and answer is not None and self.body is None and self.status >= 400:
             base = error(self.status, "Fault of the sandbox")
@@ -81,9 +81,9 @@ class Faults:
             self._queue.append(fault)
 
     def take(self, path: str) -> Fault | None:
-        """Use the first fault for this path, and return it; None if there is none.
+        """Return the first fault for the API path `path`, and count one use of it; None if there is no such fault.
 
-        A fault that is used up leaves the queue.
+        A fault that was used as often as programmed leaves the queue.
         """
         if not self._queue:
             return None

@@ -21,15 +21,15 @@ _PARAMETERS = ("to", "since", "limit")
 
 
 def is_asked(call: Call) -> bool:
-    """Return whether this request is for the inbox. Such a request needs no token."""
+    """Return whether this request asks for the inbox, the list of texts that phones got. It needs no token."""
     return call.path.strip("/") == PATH
 
 
 def answer(state: State, call: Call) -> Answer:
     """Return a JSON list of the texts that arrived on a phone, the newest last.
 
-    Parameters of the query: `to` (the phone), `since` (no text from before this time), `limit` (only so many of the
-    newest texts).
+    Parameters of the query: `to` (the number of the phone), `since` (only texts from this time on), `limit` (at most so
+    many texts, the newest).
     """
     try:
         if call.method != "GET":

@@ -16,14 +16,15 @@ _FIELDS = ("from", "to", "text")
 
 
 def is_asked(call: Call) -> bool:
-    """Return whether this request brings a person's text. Such a request needs no token."""
+    """Return whether this request asks the sandbox to act as if a phone had sent a text. It needs no token."""
     return call.path.strip("/") == PATH
 
 
 async def answer(pusher: Pusher, call: Call) -> Answer:
-    """Push the text of a person to the webhook, and return what the application answered.
+    """Push an incoming text to the webhook, as if a phone had sent it, and return the application's answer.
 
-    Fields: `from` (the person's number), `text`, and `to` (our number or sender id).
+    Fields of the request: `from` (the number of the phone), `text`, and `to` (the number or sender id that receives
+    it).
     """
     try:
         if call.method != "POST":
@@ -52,6 +53,9 @@ async def answer(pusher: Pusher, call: Call) -> Answer:
 
 
 def digits(number: str) -> str | None:
-    """The digits of a phone number with country code, given with or without + and spaces; None if it is none."""
+    """Return the digits of a phone number with country code; None if `number` is not a phone number.
+
+    The number may have a plus sign and spaces.
+    """
     found = re.sub(r"[\s().+-]", "", number)
     return found if re.fullmatch(r"[1-9]\d{6,14}", found, re.ASCII) else None

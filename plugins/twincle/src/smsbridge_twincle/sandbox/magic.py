@@ -23,12 +23,12 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Magic:
-    """The effect that sending to a magic number has.
+    """The effect of sending to a magic number.
 
-    `row`: the row of the text is refused at once with this word, inside a 200. `ends`: the final status of an accepted
-    text. `encores`: statuses that are reported after the final status. `whole`: makes the answer to the whole request,
-    from the normal answer if the request is `accepted`, or else from an empty answer. `mangle`: changes the row of the
-    text in the answer, or returns None to leave it out.
+    `row`: the text is refused at once, with this word in its row, although the HTTP status is 200. `ends`: the final
+    status of an accepted text. `encores`: statuses that are reported after the final status. `whole`: makes the answer
+    to the whole request, from the normal answer if the request is `accepted`, or else from an empty answer. `mangle`:
+    changes the row of the text in the answer, or returns None to leave the row out.
     """
 
     effect: str
@@ -42,7 +42,7 @@ class Magic:
 
 
 def of(number: str) -> Magic | None:
-    """Return the effect of a number, given in digits."""
+    """Return the effect of the magic number `number` (digits); None if the number is not magic."""
     return TABLE.get(number[len(PREFIX) :]) if number.startswith(PREFIX) and len(number) == len(PREFIX) + 2 else None
 
 

@@ -32,7 +32,7 @@ class Printer:
         self._codes = 0
 
     def number(self, number: str) -> str:
-        """Return the number, masked unless `show_numbers` is set."""
+        """Return `number` as it is printed: masked, unless `show_numbers` is set."""
         return f"+{number}" if self.show_numbers else masked(number)
 
     def say(self, event: str, line: str, record: Mapping[str, Any] | None = None, *, always: bool = False) -> None:
@@ -44,7 +44,7 @@ class Printer:
         self._out(line.replace(self.token, "[token]"))
 
     def hint(self, line: str) -> None:
-        """Print a line for people. Programs find the same in the JSON of `ready`."""
+        """Print a line for people. It is left out of JSON, where `ready` has the same facts for programs."""
         if not self.as_json:
             self.say("hint", line)
 

@@ -16,9 +16,10 @@ FILTERS = ("id", "cid", "mobile", "group_id", "date")
 
 
 def status(state: State, call: Call) -> Answer:
-    """Answer `sms/status`: a list for an id, a custom id or a number, or a page for a group or a day.
+    """Answer `sms/status`, which asks for the status of texts.
 
-    For an unknown id the list is empty.
+    The answer is a list if the request has an id, a custom id or a number, and a page of 100 rows if it has a group or
+    a day. For an unknown id the list is empty.
     """
     fields = call.fields()
     filters = {name: word(fields.get(name)) for name in FILTERS if word(fields.get(name))}
@@ -36,7 +37,10 @@ def status(state: State, call: Call) -> Answer:
 
 
 def balance(state: State, _: Call) -> Answer:
-    """Answer the two paths of the balance: a row for each enabled service. A credit pays for a segment."""
+    """Answer the two API paths that ask for the balance: a row for each enabled service.
+
+    A credit pays for a segment.
+    """
     rows: list[dict[str, Any]] = [
         {"service": code, "name": NAMES.get(code, f"{code} SMS"), "postpaid": 0, "credits": left, "charges": 1}
         for code, left in state.credits.items()

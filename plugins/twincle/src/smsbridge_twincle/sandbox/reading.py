@@ -29,7 +29,7 @@ class Call:
 
     @property
     def inside(self) -> bool:
-        """Return whether the request is for the API, and not for the web site."""
+        """Return whether the path of the request belongs to the API. Other paths are those of the web site."""
         return not self.path.startswith("/")
 
     def content_type(self) -> str:
@@ -50,7 +50,10 @@ class Call:
         return dict(parse_qsl(self.body.decode("utf-8", "replace"), keep_blank_values=True))
 
     def fields(self) -> dict[str, Any]:
-        """Return the parameters of the query and of the body together, without the token. The body comes first."""
+        """Return the parameters of the query and of the body together, without the token.
+
+        If both have the same parameter, the value in the body counts.
+        """
         merged = {**self.query, **self.data()}
         merged.pop("access_token", None)
         return merged
@@ -58,7 +61,7 @@ class Call:
     def token(self) -> str:
         """Return the access token: from the header, or else from the query, or else from a field of the form.
 
-        A JSON body is not documented to carry it.
+        A token in a JSON body is not read, because no document mentions it.
         """
         scheme, _, value = self.headers.get("authorization", "").partition(" ")
         if scheme.lower() == "bearer" and value.strip():
@@ -70,7 +73,7 @@ class Call:
         return str(self.data().get("access_token", ""))
 
     def wants_json(self) -> bool:
-        """Return whether the header Accept names JSON. Without it, a wrong token gets the login page."""
+        """Return whether the header Accept names JSON. Otherwise a request with a wrong token gets the login page."""
         return "json" in self.headers.get("accept", "").lower()
 
     def without(self, token: str) -> Call:
@@ -91,7 +94,10 @@ class Call:
 
 
 def relative(path: str) -> str:
-    """Return `sms/send` for `/api/v2/sms/send/`. A path outside of the API keeps its leading slash."""
+    """Return `path` relative to the base URL of the API: `sms/send` for `/api/v2/sms/send/`.
+
+    A path outside of the API keeps its leading slash.
+    """
     return path[len(BASE) :].strip("/") if path.startswith(BASE) else path
 
 

@@ -27,7 +27,7 @@ OURS = "919000000000"
 
 
 class HandshakeError(Exception):
-    """Raised when the receiver of a webhook does not answer its verification as documented."""
+    """Raised when the receiver of a webhook does not answer the check of a new webhook as documented."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +49,7 @@ class Push:
 
 
 class Pusher:
-    """Pushes reports to their receivers when they are due. It wakes up only for the next due entry."""
+    """Pushes delivery reports to their receivers when they are due."""
 
     def __init__(self, state: State, announce: Callable[[Push], None]) -> None:
         self.state = state
@@ -63,12 +63,16 @@ class Pusher:
         self._client: httpx.AsyncClient | None = None
 
     def schedule(self, text: Text) -> None:
-        """Plan the report of a text for its time, if the text has a receiver of reports."""
+        """Plan the delivery report of a text for the time when it is due, if the text has a receiver of reports."""
         if text.due is not None and (text.dlr_url or self.state.webhook_for(text)):
             self._later(text.due, text)
 
     async def report(self, text: Text, status: str) -> Push | None:
-        """Push the report of a text now. Returns the push, or None if neither a webhook nor a dlr_url is set."""
+        """Push a delivery report with this `status` of the text now.
+
+        Returns the push, or None if the text has no receiver of reports, because neither a webhook nor a dlr_url is
+        set.
+        """
         at = text.reported_at if text.reported else self.state.now()
         body = shapes.report(self.state, text, status, at)
         if text.dlr_url:
@@ -80,7 +84,10 @@ class Pusher:
         return None if webhook is None else await self.push(_post("report", webhook, body))
 
     async def finish(self, text: Text, status: str) -> Push | None:
-        """Push the final report of a text, and the further reports that its magic number asks for."""
+        """Push the final report of a text with this `status`, and the further reports that its magic number asks for.
+
+        Returns the push of the final report, or None if the text has no receiver of reports.
+        """
         first = await self.report(text, status)
         for encore in text.encores:
             await self.report(text, encore)
@@ -95,9 +102,9 @@ class Pusher:
         self._later(self.state.now(), _incoming(webhook, sender, OURS, message))
 
     async def handshake(self, webhook: Webhook) -> None:
-        """Check that the receiver knows the webhook, as the platform does before the first push.
+        """Check that the receiver of a webhook knows the webhook, as the platform does before the first push.
 
-        E1 expects the validation key back, E2 and E3 the challenge; a receiver may return both.
+        Epoch E1 of the platform expects the validation key back, E2 and E3 the challenge; a receiver may return both.
 
         Raises:
             HandshakeError: the receiver gave another answer, or none.
@@ -120,7 +127,10 @@ class Pusher:
             raise HandshakeError(f"HTTP {done.answer}: {done.problem}" if done.answer else done.problem)
 
     async def push(self, push: Push) -> Push:
-        """Send a push. If the receiver does not acknowledge it, repeat it at most 3 times."""
+        """Send `push` to its receiver, and return it with the outcome.
+
+        If the receiver does not acknowledge the push, it is repeated at most 3 times.
+        """
         if push.webhook and not push.webhook.verified:
             try:
                 await self.handshake(push.webhook)

@@ -17,12 +17,15 @@ def is_gsm(text: str) -> bool:
 
 
 def flatten(text: str) -> str:
-    """Return the text as the type N (normal) sends it: a character outside of the alphabet becomes a question mark."""
+    """Return `text` with a question mark for each character outside of the GSM alphabet.
+
+    The platform sends texts of the type N (normal) like this.
+    """
     return "".join(char if char in BASIC or char in EXTENDED else "?" for char in text)
 
 
 def units(text: str, *, unicode: bool) -> int:
-    """Return the number of segments of a text, at least 1."""
+    """Return the number of segments of a text, at least 1. `unicode` says that it is sent as UCS-2, not as GSM-7."""
     if unicode:
         size, single, multi = len(text.encode("utf-16-be", "surrogatepass")) // 2, 70, 67
     else:

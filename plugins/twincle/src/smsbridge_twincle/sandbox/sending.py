@@ -67,7 +67,9 @@ def send_json(state: State, call: Call) -> Answer:
 
 
 def check(state: State, fields: Mapping[str, Any], missing: str = "Missing mobile number.") -> Draft:
-    """Check a message by every documented rule.
+    """Check the message in the parameters `fields` by every documented rule, and return it as a Draft.
+
+    `missing` is the error text if there is no number.
 
     Raises:
         Refused: with the documented text, misspellings included.
@@ -103,7 +105,10 @@ def check(state: State, fields: Mapping[str, Any], missing: str = "Missing mobil
 
 
 def accept(state: State, drafts: list[Draft], name: str) -> Answer:
-    """Accept messages that were checked, with the effects of their magic numbers."""
+    """Accept the checked messages in `drafts`, and apply the effects of their magic numbers. Returns the answer.
+
+    The messages form a group if `name`, the name of the group, is not empty.
+    """
     wholes = list(_wholes(drafts))
     spoiler = next((spell for spell in wholes if not spell.accepted and spell.whole), None)
     if spoiler and spoiler.whole:

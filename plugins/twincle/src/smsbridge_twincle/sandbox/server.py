@@ -29,10 +29,10 @@ Peer = tuple[str, int | None] | None
 
 
 class Sandbox:
-    """A sandbox that runs during a `with` block.
+    """A test server that runs during a `with` block, and answers as Twincle does.
 
     Keyword arguments are `port` (0: any free port), `host` (loopback only) and the fields of `Options`. All methods and
-    properties are safe in the test's own thread.
+    properties are safe to use in the test's own thread.
     """
 
     def __init__(self, *, host: str = "127.0.0.1", port: int = 0, **options: Unpack[OptionNames]) -> None:
@@ -108,7 +108,7 @@ class Sandbox:
 
     @property
     def inbound_url(self) -> str:
-        """Return the URL that sends a text of a person to the webhook: `http://127.0.0.1:PORT/inbound`"""
+        """Return the URL of a page that acts as if a phone had sent a text: `http://127.0.0.1:PORT/inbound`"""
         return inbound_url(self.host, self.port)
 
     @property
@@ -118,7 +118,7 @@ class Sandbox:
 
     @property
     def received(self) -> list[Text]:
-        """Return the accepted texts, the oldest first, without rows that were refused inside a 200."""
+        """Return the texts that the sandbox accepted, the oldest first. Texts that it refused are not among them."""
         return [text for text in list(self.state.texts) if not text.refused]
 
     @property
@@ -128,7 +128,7 @@ class Sandbox:
 
     @property
     def codes(self) -> dict[str, str]:
-        """Return the codes that people would have got, by the id of their verification."""
+        """Return the one-time codes that were sent, by the id of their verification."""
         return {code.id: code.code for code in list(self.state.codes.values())}
 
     @property
@@ -138,7 +138,7 @@ class Sandbox:
 
     @property
     def faults(self) -> Faults:
-        """Return the queue of faults, to program some: `sandbox.faults.next(status=503, path="sms/send")`."""
+        """Return the queue of programmed faults. To add a fault: `sandbox.faults.next(status=503, path="sms/send")`"""
         return self.app.faults
 
     def set_webhook(self, url: str, secret: str = "", *, handshake: bool = True) -> str:
@@ -160,9 +160,10 @@ class Sandbox:
         return webhook.id
 
     def push_report(self, id: str, status: str | None = None) -> Push | None:
-        """End a text now with `status` (None: the status of its number), and push the report.
+        """Give the text with this id its final status now, and push the delivery report.
 
-        Returns the push, or None if the text has no receiver of reports.
+        `status` is a word of Twincle; if it is None, the number of the text decides. Returns the push, or None if the
+        text has no receiver of reports.
 
         Raises:
             KeyError: no text has this id.
@@ -176,7 +177,7 @@ class Sandbox:
         return self._call(report(self.state.by_id[id]))
 
     def inbound(self, text: str, *, sender: str = "919876543210", to: str = OURS) -> Push:
-        """Push an incoming text to the webhook.
+        """Push an incoming text to the webhook, as if the phone `sender` had sent it to the number `to`.
 
         Raises:
             ValueError: no webhook is set.
@@ -251,7 +252,7 @@ class Server(uvicorn.Server):
 
 
 def serve(app: SandboxApp, sock: socket.socket, ready: Callable[[], None], stop_after: float) -> bool:
-    """Serve in the main thread.
+    """Run the sandbox `app` on the socket `sock` in the main thread, and call `ready` once it listens.
 
     Returns false after an interrupt, and true after `stop_after` seconds without a request.
     """
@@ -304,7 +305,7 @@ def inbox_url(host: str, port: int) -> str:
 
 
 def inbound_url(host: str, port: int) -> str:
-    """Return the URL of a sandbox to which a person's text is sent."""
+    """Return the URL of a sandbox that acts as if a phone had sent a text."""
     return f"{base_url(host, port).removesuffix(BASE)}/{incoming.PATH}"
 
 

@@ -15,7 +15,7 @@ Row = dict[str, Any]
 
 
 def charges(epoch: Epoch, units: int) -> int | str:
-    """Return a charge in the form of an epoch.
+    """Return the charge for `units` segments, written as Twincle's API of that `epoch` writes it.
 
     It is `1` in the documents of E2, and `"1.0000"` as captured from real traffic, which E1 and E3 show here.
     """
@@ -42,7 +42,10 @@ def sent_row(state: State, text: Text) -> Row:
 
 
 def sent(state: State, rows: list[Row], group_id: str | None, count: int) -> Row:
-    """Return the whole answer to `sms/send`. Clients saw its message with and without the full stop."""
+    """Return the whole answer to `sms/send`, which says that `count` numbers were accepted, and has these rows.
+
+    The message ends with a full stop except in epoch E1, because clients saw both.
+    """
     stop = "" if state.options.epoch == "E1" else "."
     body: Row = {"status": 200, "message": f"{count} numbers accepted for delivery{stop}"}
     if group_id:

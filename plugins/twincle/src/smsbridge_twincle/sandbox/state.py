@@ -63,10 +63,10 @@ class Options:
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class Text:
-    """A text to a number.
+    """A text to one number, as the sandbox remembers it.
 
-    `arrives_at`: the time at which a phone would get it. `ends`: its final status. `due`: the time of that status.
-    `reported`: a status that `push_report` set before that.
+    `arrives_at`: the time at which a phone would get it. `ends`: its final status. `due`: the time of the final status.
+    `reported`: a status that `push_report` set before that time.
     """
 
     id: str
@@ -107,7 +107,7 @@ class Text:
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class Code:
-    """A one-time code, from `verify/send` until its end."""
+    """A verification by a one-time code, as the sandbox remembers it."""
 
     id: str
     to: str = field(repr=False)
@@ -124,7 +124,7 @@ class Code:
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class Webhook:
-    """A receiver of reports. `verified`: it answered the handshake, or did not have to."""
+    """A receiver of reports. `verified`: it answered the check of a new webhook, or this check was left out."""
 
     id: str
     url: str = field(repr=False)
@@ -133,7 +133,7 @@ class Webhook:
 
 
 class State:
-    """All that a sandbox remembers, with its clock."""
+    """The data that the sandbox remembers, such as texts and webhooks, and its clock."""
 
     def __init__(self, options: Options, clock: Callable[[], float] = time.time) -> None:
         self.options = options
@@ -185,14 +185,17 @@ class State:
         ]
 
     def charge(self, service: str, units: int) -> bool:
-        """Take the credits for a text from the account. Returns false if there are too few."""
+        """Subtract the credits for a text with `units` segments from the balance of `service`.
+
+        Returns false, and subtracts nothing, if the balance is too low.
+        """
         if self.credits.get(service, 0) < units:
             return False
         self.credits[service] -= units
         return True
 
     def pull_allowed(self) -> bool:
-        """Count a pull against the limit per minute. Returns false if the limit is exceeded."""
+        """Count a query of statuses against the limit per minute. Returns false if the limit is exceeded."""
         minute = int(self.now() // 60)
         count = self._pulls[1] + 1 if self._pulls[0] == minute else 1
         self._pulls = (minute, count)
