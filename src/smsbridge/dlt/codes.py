@@ -36,7 +36,7 @@ def advice(reason: str | None) -> str | None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Meaning:
-    """Hold the meaning of a DLT code of an operator or a vendor.
+    """Hold the meaning of a DLT code: the code by which an operator or a vendor says why it refused a text.
 
     ``contested`` is the meaning in other published lists; None if all lists agree.
     """
@@ -48,7 +48,7 @@ class Meaning:
 
     @property
     def advice(self) -> str | None:
-        """Return the advice for the reason that the code means."""
+        """Return the advice for the reason that the code means; None if there is no advice for it."""
         return advice(self.reason)
 
 
@@ -102,10 +102,10 @@ _BY_NAME = {meaning.words: meaning for meaning in OPERATORS.values()}
 
 
 def decode(code: str, reasons: Mapping[str, str] | None = None) -> Meaning | None:
-    """Return the meaning of ``code``, or None if it is unknown.
+    """Return the meaning of the DLT code ``code``, or None if it is unknown.
 
-    The code is looked up in ``reasons``, the table of a provider, and then among the operators' codes and names. The
-    range of a number is no basis for a guess.
+    The code is looked up in ``reasons``, the table of a provider's codes, and then among the operators' codes and
+    names. An unknown number gets no meaning from known numbers near it.
     """
     word = code.strip().upper()
     if reasons is not None:

@@ -28,7 +28,7 @@ _REQUIRED = {"template": ("id", "text"), "header": ("name",), "rules": ()}
 
 @dataclass(frozen=True, slots=True)
 class Mistake:
-    """Describe a mistake in a file of templates, with its line; the line is None if it is not known."""
+    """Describe a mistake in a DLT registry file. ``line`` is None if the line of the mistake is not known."""
 
     line: int | None
     words: str
@@ -39,9 +39,9 @@ class Mistake:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Contents:
-    """Hold what a file of templates contains, and the mistakes in it.
+    """Hold the headers (sender ids), templates and rules in a DLT registry file, and the mistakes in that file.
 
-    ``lines`` has the line of each template, by its id.
+    ``lines`` has the line number of each template, by the id of the template.
     """
 
     file: str
@@ -54,16 +54,19 @@ class Contents:
 
 
 def meant(word: str, known: Iterable[str]) -> str:
-    """Return words for a message about the unknown ``word``: ``did you mean ...?``, or the list of ``known`` words."""
+    """Return words for an error about the unknown word ``word``.
+
+    They are ``did you mean ...?`` if one of the ``known`` words is similar, otherwise the list of ``known`` words.
+    """
     there = list(known)
     close = get_close_matches(word, there, 1)
     return f"did you mean {close[0]!r}?" if close else f"have {', '.join(there)}"
 
 
 class Collector:
-    """Collect the entries of a file of templates and the mistakes in them.
+    """Collect the headers, rules and templates of a DLT registry file, and the mistakes in them.
 
-    Its methods never raise for a wrong entry.
+    The methods never raise because of a mistake in the file.
     """
 
     def __init__(self, file: str) -> None:
@@ -81,9 +84,9 @@ class Collector:
         self.mistakes.append(Mistake(line, words))
 
     def entity(self, value: Any, line: int | None) -> None:
-        """Set the entity id that holds for headers and templates of the file that have none of their own.
+        """Set the entity id for all headers and templates of the file that have no entity id of their own.
 
-        A wrong id is recorded as a mistake.
+        A wrong id is recorded as a mistake. ``line`` is the line of the id, or None if it is not known.
         """
         try:
             check_id("entity_id", value)
@@ -93,9 +96,9 @@ class Collector:
             self.entity_id = value
 
     def header(self, data: Any, line_of: LineOf) -> None:
-        """Add a header (sender id) of the file; a wrong or repeated header is recorded as a mistake.
+        """Add a header (sender id) from ``data``; a wrong or repeated header is recorded as a mistake.
 
-        ``line_of`` returns the line of a key of ``data``.
+        ``data`` is the value of the header in the file. ``line_of`` returns the line of a key of ``data``.
         """
         if self._is_table("header", data, line_of):
             header = self._made(lambda: Header(**data), line_of)
@@ -105,9 +108,9 @@ class Collector:
                 self._headers[header.name] = header
 
     def rules(self, data: Any, line_of: LineOf) -> None:
-        """Add a set of rules of the file; wrong rules are recorded as a mistake.
+        """Add a set of rules from ``data``; wrong rules are recorded as a mistake.
 
-        ``line_of`` returns the line of a key.
+        ``data`` is the value of the rules in the file. ``line_of`` returns the line of a key of ``data``.
         """
         if self._is_table("rules", data, line_of) and (rules := self._made(lambda: Rules(**data), line_of)):
             if any(known.since == rules.since for known in self._rules):
@@ -118,9 +121,9 @@ class Collector:
                 self._rules.append(rules)
 
     def template(self, data: Any, line_of: LineOf) -> None:
-        """Add a template of the file; a wrong or repeated template is recorded as a mistake.
+        """Add a template from ``data``; a wrong or repeated template is recorded as a mistake.
 
-        ``line_of`` returns the line of a key of ``data``.
+        ``data`` is the value of the template in the file. ``line_of`` returns the line of a key of ``data``.
         """
         if not self._is_table("template", data, line_of):
             return
@@ -136,7 +139,7 @@ class Collector:
         self._templates.append((template, line_of))
 
     def contents(self) -> Contents:
-        """Return the contents and mistakes of the file. Call it after all entries have been added."""
+        """Return the contents of the file and the mistakes in it. Call this after everything in the file was added."""
         declared = bool(self._headers)
         for template, line_of in self._templates:
             for name in template.headers:

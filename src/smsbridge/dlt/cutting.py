@@ -24,31 +24,37 @@ _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
 
 
 def units(text: str) -> str:
-    """Return ``text`` with one character for each of its UTF-16 units, so that places can be counted in it."""
+    """Return ``text`` with exactly one character for each of its UTF-16 units.
+
+    A place in the returned string is therefore a number of UTF-16 units. :func:`plain` returns the original text.
+    """
     return text if text.isascii() else _TWO_UNITS.sub(rf"\1{_FILLER}", text)
 
 
 def plain(text: str) -> str:
-    """Return the ordinary text of which :func:`units` made ``text``."""
+    """Return the original text of a string that :func:`units` returned."""
     return text if text.isascii() else text.replace(_FILLER, "")
 
 
 def lowest(places: int) -> int:
-    """Return the first place in the set ``places``, whose bit ``n`` stands for place ``n``."""
+    """Return the lowest place in a set of places.
+
+    The set is the number ``places``: bit ``n`` of the number stands for place ``n``.
+    """
     return (places & -places).bit_length() - 1
 
 
 def each(places: int) -> Iterator[int]:
-    """Yield each place in the set ``places``, in order."""
+    """Yield each place in the set ``places``, the lowest first."""
     while places:
         yield lowest(places)
         places &= places - 1
 
 
 class Masks(dict[str, int]):
-    """Map the name of a class of characters to the set of places before such a character.
+    """Map the name of a class of characters to the set of places in a text that come before a character of that class.
 
-    Sets are made at the first use.
+    Each set is computed when it is first used.
     """
 
     def __init__(self, text: Text) -> None:
@@ -66,9 +72,9 @@ class Masks(dict[str, int]):
 
 
 class Text:
-    """Prepare a text for its comparison with shapes under ``rules``.
+    """Prepare a text for comparison with shapes (the fixed parts and variables of templates) under ``rules``.
 
-    ``whole`` is False if the text holds half a character (a lone surrogate).
+    ``whole`` is False if the text holds half a character (a lone surrogate). Places are counted in UTF-16 units.
     """
 
     def __init__(self, text: str, rules: Rules) -> None:
@@ -84,7 +90,7 @@ class Text:
             self.borders = ~self._bits(self.units, _FILLER.__eq__)
 
     def where(self, wanted: Belongs) -> int:
-        """Return the set of places before a character for which ``wanted`` returns true.
+        """Return the set of places before each character for which the function ``wanted`` returns true.
 
         For a character of two UTF-16 units, both places are in the set.
         """
@@ -107,7 +113,8 @@ class Text:
     def after_slot(self, slot: Slot, places: int) -> int:
         """Return the set of places where a value of ``slot`` can end if it begins at a place in ``places``.
 
-        Variables side by side that take the same class of characters have a common value; others have their own values.
+        A slot can be several variables side by side. If their values consist of the same class of characters, the
+        variables share one value; otherwise each variable has a value of its own.
         """
         kind, (rows, least, most) = self.kind(slot.tag), self._row(slot)
         for _ in range(rows):
@@ -128,7 +135,7 @@ class Text:
         return slot.count, least // slot.count, most // slot.count
 
     def char(self, place: int) -> int:
-        """Return the number of characters before ``place``, which counts UTF-16 units."""
+        """Convert a place, counted in UTF-16 units, into the number of characters before that place."""
         return len(plain(self.units[:place]))
 
     # --- fixed text ---------------------------------------------------------------------------------------------------
@@ -143,7 +150,7 @@ class Text:
         return found & places
 
     def after_letters(self, fixed: str, places: int) -> int:
-        """Return the places where ``fixed`` ends if it begins at a place in ``places``, ignoring punctuation."""
+        """Return the places where ``fixed`` ends if it begins at a place in ``places``. Punctuation is ignored."""
         marks = self.masks["mark"]
         places = flood(places, marks) & self.borders
         for char in letters(fixed):
@@ -153,7 +160,7 @@ class Text:
         return places
 
     def before_letters(self, fixed: str, places: int) -> int:
-        """Return the places where ``fixed`` begins if it ends at a place in ``places``, ignoring punctuation."""
+        """Return the places where ``fixed`` begins if it ends at a place in ``places``. Punctuation is ignored."""
         marks = self.masks["mark"]
         places = ebb(places, marks) & self.borders
         for char in reversed(letters(fixed)):
@@ -164,14 +171,17 @@ class Text:
 
 
 def letters(text: str) -> str:
-    """Return ``text`` without white space and punctuation, for rules whose ``punctuation_counts`` is false."""
+    """Return ``text`` without white space and punctuation.
+
+    This is used under rules whose ``punctuation_counts`` is false.
+    """
     return "".join([char for char in text if is_word(char)])
 
 
 def flood(places: int, through: int) -> int:
-    """Return ``places`` and all places to the right of them that can be reached over characters in ``through``.
+    """Return ``places`` and the places to the right that can be reached from them over characters in ``through``.
 
-    Both are sets of places; ``through`` has the place before each character that may be passed.
+    Both arguments are sets of places. ``through`` has the place before each character that may be passed.
     """
     jump = 1
     while through:
@@ -182,9 +192,9 @@ def flood(places: int, through: int) -> int:
 
 
 def ebb(places: int, through: int) -> int:
-    """Return ``places`` and all places to the left of them from which they can be reached over ``through``.
+    """Return ``places`` and the places to the left from which ``places`` can be reached over characters in ``through``.
 
-    Both are sets of places; ``through`` has the place before each character that may be passed.
+    Both arguments are sets of places. ``through`` has the place before each character that may be passed.
     """
     jump = 1
     while through:
@@ -196,9 +206,9 @@ def ebb(places: int, through: int) -> int:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Cut:
-    """Hold a cut of a text by a shape: for each value, the places where it begins and ends.
+    """Hold where each value of a template's variables begins and ends in a text.
 
-    ``unique`` says that the text cannot be cut in another way.
+    ``unique`` is true if the text cannot be divided into values in another way.
     """
 
     values: tuple[tuple[int, int], ...]
@@ -206,9 +216,9 @@ class Cut:
 
 
 def cut(shape: Shape, text: Text) -> Cut | None:
-    """Cut ``text`` into the values of ``shape``; None if the text does not fit.
+    """Find the values of the variables of ``shape`` in ``text``. Returns None if the text does not fit.
 
-    From the left, each value is as short as possible.
+    If several divisions are possible, each value, from left to right, is as short as possible.
     """
     if not text.whole:
         return None

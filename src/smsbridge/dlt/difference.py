@@ -17,7 +17,7 @@ def _script(char: str) -> str:
 
 
 class Change(StrEnum):
-    """Name the kind of a difference between a text and a template."""
+    """Name the kind of difference between a text and a template."""
 
     MISSING = "missing"
     EXTRA = "extra"
@@ -29,9 +29,9 @@ class Change(StrEnum):
 class Difference:
     """Describe the first difference between a text and a template, at the character ``position`` of the text, from 0.
 
-    ``expected`` and ``found`` are the characters, empty at the end of the template or of the text. For a wrong value
-    (``Change.VALUE``), ``slot`` counts values from 1, ``problem`` says why without quoting the value, and ``length`` is
-    the length of the value.
+    ``expected`` are the characters of the template, and ``found`` those of the text; each is empty if its side ends
+    there. If the difference is a wrong value of a variable (``Change.VALUE``), ``slot`` is the number of the value,
+    from 1, ``problem`` says what is wrong without quoting the value, and ``length`` is the length of the value.
     """
 
     change: Change
@@ -44,7 +44,7 @@ class Difference:
     length: int = 1
 
     def words(self, *, private: bool = True) -> str:
-        """Return the difference in words. With ``private``, the words quote no letter, digit or symbol of the text."""
+        """Return the difference in words. If ``private`` is true, no letter, digit or symbol of the text is quoted."""
         where = f"at character {self.position + 1}"
         if self.change is Change.VALUE:
             return f"value {self.slot}, {where}, {self.problem}"

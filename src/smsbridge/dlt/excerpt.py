@@ -16,9 +16,9 @@ _BEFORE, _WIDTH = 40, 74
 
 
 def excerpt(text: str, position: int) -> tuple[str, str]:
-    """Return a line with the part of ``text`` around ``position``, and a line with a caret under that character.
+    """Return two lines: the part of ``text`` around ``position``, and a caret under the character at ``position``.
 
-    ``position`` counts characters from 0; the length of the text stands for its end.
+    ``position`` counts characters from 0; the length of the text stands for the end of the text.
     """
     shown = [_visible(char, pointed_at=place == position) for place, char in enumerate(text)]
     begin, room = position, _BEFORE

@@ -19,9 +19,9 @@ _MARKS = {
 
 
 def read(path: str | PathLike[str]) -> Contents:
-    """Read the file of templates at ``path`` and return its contents, with all mistakes in it.
+    """Read the DLT registry file at ``path``. Returns its contents, with all mistakes in the file.
 
-    A file that cannot be read is a mistake too, and raises nothing.
+    This does not raise if the file cannot be read: that is recorded as a mistake.
     """
     file = fspath(path)
     is_csv = Path(file).suffix.lower() in _CSV

@@ -15,8 +15,9 @@ from .template import Template
 def filled(template: Template, values: Sequence[str], rules: Rules) -> str:
     """Return the text of ``template`` with its variables replaced by ``values``, in order.
 
-    Raises ContentError (``dlt-variable``) if the number of values or a value is wrong; it counts values from 1 and
-    quotes none. Raises TypeError if the values are not strings.
+    Raises ContentError (``dlt-variable``) if a value is wrong under ``rules``, or if there are too many or too few
+    values; the error gives the number of the value, from 1, and does not quote it. Raises TypeError if the values are
+    not strings.
     """
     slots = template.shape.slots
     variables = sum(slot.count for slot in slots)

@@ -12,9 +12,10 @@ from .template import Template
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Match:
-    """Describe a template that a text fits, with a value for each variable, or for each row of variables side by side.
+    """Describe a template that a text fits, and the values of its variables.
 
-    ``unique``: the text can be cut in no other way; otherwise ``values`` are the shortest, from the left.
+    Variables of the same tag side by side have one value in common. ``unique`` is true if the text can be divided into
+    values in one way only; otherwise each value, from left to right, is as short as possible.
     """
 
     template: Template
@@ -24,7 +25,10 @@ class Match:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Barred:
-    """Describe a template that a text fits, but that may not be used for it: the reason, as in errors, and words."""
+    """Describe a template that a text fits, but that may not be used for the text.
+
+    ``reason`` is the reason as in errors, such as ``dlt-expired``; ``words`` say why the template may not be used.
+    """
 
     match: Match
     reason: str
@@ -33,7 +37,10 @@ class Barred:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """List all templates that a text fits: those that may be used for it (``matches``), and the others (``barred``)."""
+    """List all templates that a text fits.
+
+    ``matches`` are the templates that may be used for the text, ``barred`` those that may not.
+    """
 
     matches: tuple[Match, ...] = ()
     barred: tuple[Barred, ...] = ()
@@ -41,9 +48,9 @@ class Finding:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Near:
-    """Describe a template that a text nearly fits, with the first difference.
+    """Describe a template that a text nearly fits, and the first difference between them.
 
-    ``changes`` is the least number of changes that make the text fit; None if there are too many to count.
+    ``changes`` is the smallest number of changes after which the text would fit; None if there are too many to count.
     """
 
     template: Template
@@ -53,10 +60,10 @@ class Near:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Filled:
-    """Hold a template filled with values. Send it as ``Message(to=..., **filled.fields)``.
+    """Hold the text of a template filled with values. Send it as ``Message(to=..., **filled.fields)``.
 
-    ``unique``: the text can be read only as these values. ``also_fits`` are ids of other templates that it fits. The
-    text is delivered in any case, because it carries the template's id.
+    ``unique`` is true if the text can be read only as these values. ``also_fits`` has the ids of other templates that
+    the text fits. The text is delivered even then, because the message carries the id of its template.
     """
 
     template: Template = field(repr=False)

@@ -33,7 +33,10 @@ class _Entry(NamedTuple):
 
 
 class Index:
-    """Find, among ``shapes``, those that a text fits or resembles under ``rules``."""
+    """Find, among ``shapes``, those that a text fits or resembles under ``rules``.
+
+    A shape is the fixed parts and the variables of a template.
+    """
 
     def __init__(self, shapes: Iterable[Shape], rules: Rules) -> None:
         self.rules = rules
@@ -58,7 +61,7 @@ class Index:
         self._shapes = [entry.shape for entry in entries]
 
     def fitting(self, text: Text) -> list[tuple[Shape, Cut]]:
-        """Return each shape that ``text`` fits, with the cut of the text into values."""
+        """Return each shape that ``text`` fits, with the places of the values in the text."""
         if not text.whole or (self.rules.punctuation_counts and text.size > self.most):
             return []
         return [(entry.shape, found) for entry in self._likely(text) if (found := cut(entry.shape, text))]
@@ -87,9 +90,9 @@ class Index:
     # --- the nearest, where none fits ---------------------------------------------------------------------------------
 
     def alike(self, text: str, limit: int) -> list[Shape]:
-        """Return the shapes that share words with ``text``, at most ``limit``, the most similar first.
+        """Return the shapes that have words in common with ``text``, at most ``limit``, the most similar first.
 
-        Rare words count more.
+        A word that few shapes have counts more.
         """
         if self._words is None:
             self._words = self._by_word()

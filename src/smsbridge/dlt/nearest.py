@@ -23,9 +23,10 @@ _FEWEST, _MOST = 4, 24
 
 @dataclass(frozen=True, slots=True)
 class Distance:
-    """Hold how far a text is from a shape: the number of ``changes`` that make it fit, and the first ``difference``.
+    """Hold how much a text differs from a shape (the fixed parts and variables of a template).
 
-    ``changes`` is None if there are too many to count.
+    ``changes`` is the number of changes after which the text would fit, None if there are too many to count.
+    ``difference`` is the first of these changes.
     """
 
     changes: int | None
@@ -33,14 +34,14 @@ class Distance:
 
 
 def most_changes(shape: Shape) -> int:
-    """Return the number of changes up to which a text counts as similar to ``shape``."""
+    """Return the maximum number of changes for which a text still counts as similar to ``shape``."""
     return max(_FEWEST, min(_MOST, sum(map(len, shape.fixed)) // 3))
 
 
 def distance(shape: Shape, text: Text, limit: int) -> Distance | None:
-    """Return the distance of ``text`` from ``shape``; None if they have too little in common.
+    """Return how much ``text`` differs from ``shape``; None if they have too little in common.
 
-    Changes are counted up to ``limit``.
+    At most ``limit`` changes are counted.
     """
     exact = text.rules.punctuation_counts
     steps: list[str | Slot] = []
@@ -70,7 +71,10 @@ class _Search:
             self.equal[char] |= 1 << place
 
     def level(self) -> int:
-        """Allow one more change than before, and return the set of places from which the whole shape then fits."""
+        """Allow one more change than before.
+
+        Returns the set of places in the text from which the whole shape then fits the rest of the text.
+        """
         last = self.levels[-1] if self.levels else None
         rest = ebb(self.end, self.marks) if last is None else last[-1] | self._back(last[-1])
         level = [rest]
@@ -105,9 +109,10 @@ class _Search:
         return flood((places & self.equal[step]) << len(units(step)), self.marks)
 
     def first(self, changes: int) -> Difference:
-        """Return the first of ``changes`` changes between the text and the shape.
+        """Return the first of the differences between the text and the shape, if ``changes`` changes are needed.
 
-        It is a value that breaks its rules, or else the change that comes as late in the text as possible.
+        If several choices of changes are possible, a wrong value of a variable is preferred, then the choice whose
+        first change comes as late in the text as possible.
         """
         here, left = self.levels[changes], self.levels[changes - 1]
         number, places = 0, flood(1, self.marks)
@@ -130,9 +135,9 @@ class _Search:
         raise AssertionError("a fault of smsbridge: changes are left at this place, but none was found")
 
     def as_far_as_it_goes(self) -> Distance | None:
-        """Return the difference where the text leaves the shape.
+        """Return the difference at the place where the text no longer fits the shape.
 
-        None if at most half of the fixed text comes before it.
+        Returns None if at most half of the shape's fixed text comes before that place.
         """
         number, places = 0, flood(1, self.marks)
         while number < len(self.steps):
@@ -192,7 +197,10 @@ class _Search:
 
 
 def problem(slot: Slot, value: Text) -> str | None:
-    """Return why ``value`` is no value for ``slot``, without quoting it; None if it is right."""
+    """Return why ``value`` is wrong for the variable ``slot``; None if it is right.
+
+    The answer does not quote the value.
+    """
     if not value.whole:
         return "has half of a character (a lone surrogate)"
     least, most = slot.least(value.rules), slot.most(value.rules)

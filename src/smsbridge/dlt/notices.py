@@ -16,9 +16,10 @@ _MASK = re.compile(r"X{4,}")
 
 
 def notices(contents: Contents, registry: Registry, day: date) -> list[Mistake]:
-    """Return a notice, with its line, for each template that may lead to refusals.
+    """Return a notice, with its line, for each template that may lead to refusals, although it is no mistake.
 
-    Such a template is not usable on ``day`` or soon after, has the text of another template, or looks wrong.
+    Such a template is not usable on ``day`` or soon after that day, or has the same text as another template, or looks
+    wrong.
     """
     alike: defaultdict[Shape, list[Template]] = defaultdict(list)
     for template in contents.templates:

@@ -24,12 +24,12 @@ _CODE = "123456"
 
 
 class DltPolicy(Gate):
-    """Compares each text to India (+91) with the templates in the file ``registry``, before it leaves.
+    """Compares each text to India (+91) with the templates in the file ``registry``, before the text is sent.
 
-    A text that fits a template gets the ids of the template and the entity, and the sender id if the template has only
-    one. Any other text is refused, and the refusal names the first difference. ``headers`` and ``templates`` list what
-    is declared with this account's vendor; a text that needs others is unsupported by this account, so a failover tries
-    the next account. Texts to other countries pass unchanged.
+    A text that fits a template gets the ids of the template and the entity, and also the sender id if the template has
+    only one. Any other text is refused, and the error names the first difference. ``headers`` and ``templates`` list
+    the sender ids and template ids that are declared with the vendor of this account. A text that needs others is
+    unsupported by this account, so a failover tries the next account. Texts to other countries are not changed.
     """
 
     name = "dlt"

@@ -92,7 +92,10 @@ def _key(word: str) -> str:
 
 
 def read(file: str, source: str) -> Contents:
-    """Read the templates in ``source``, the text of a portal's CSV export. The contents call the source ``file``."""
+    """Read the templates in ``source``, the text of a CSV export of a DLT portal.
+
+    ``file`` is the name of the file, as the returned contents and errors show it.
+    """
     collector = Collector(file)
     rows = csv.reader(io.StringIO(source, newline=""), delimiter=_separator(source), strict=True)
     columns: dict[int, str] = {}

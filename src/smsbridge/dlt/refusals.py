@@ -13,14 +13,14 @@ BARRED = ("dlt-header", "dlt-expired", "dlt-template")
 
 
 def content_error(reason: str, detail: str) -> ContentError:
-    """Make a ContentError whose fault is the account, because its registration is to blame, not the vendor."""
+    """Make a ContentError that blames the account, not the vendor, because the registration of the account is wrong."""
     return ContentError(reason=reason, detail=detail, fault="account")
 
 
 def refusal(reason: str, detail: str) -> RefusedError:
-    """Make the error for a template that may not be used, from the reason and words of :meth:`Template.barred`.
+    """Make the error for a template that may not be used. ``reason`` and ``detail`` come from :meth:`Template.barred`.
 
-    It is a SenderError for the reason ``dlt-header``, otherwise a ContentError.
+    The error is a SenderError for the reason ``dlt-header``, otherwise a ContentError.
     """
     if reason == "dlt-header":
         return SenderError(reason=reason, detail=detail)

@@ -25,7 +25,7 @@ from .registry import Registry, india_day
 
 
 class Checked:
-    """Collect the result of ``smsbridge dlt check``: mistakes and notices of a registry, and outcomes of texts."""
+    """Collect the result of ``smsbridge dlt check``: mistakes and notices about a registry, and outcomes of texts."""
 
     def __init__(self, contents: Contents, *, strict: bool) -> None:
         self.contents = contents
@@ -35,17 +35,15 @@ class Checked:
         self._texts: list[dict[str, Any]] = []
 
     def hold(self, registry: Registry) -> None:
-        """Remember the registry that was made from the file, and look for notices about it.
-
-        The file has no mistakes.
-        """
+        """Remember ``registry``, which was made from a file without mistakes, and look for notices about it."""
         self.registry = registry
         self._notices = notices(self.contents, registry, india_day())
 
     def text(self, label: str, match: Match | None, error: RefusedError | None) -> None:
-        """Add the outcome of a text under ``label``: the template that it fits, or the error that refuses it.
+        """Add the result for a text, which is shown as ``label``.
 
-        If both are None, the text needs no template, because it goes to another country than India.
+        ``match`` is the template that the text fits, ``error`` the error that refuses the text. If both are None, the
+        text needs no template, because it goes to another country than India.
         """
         self._texts.append(
             {
@@ -61,7 +59,7 @@ class Checked:
     def exit_code(self) -> Exit:
         """Return the exit code: 3 for mistakes (with ``strict``, also for notices), 4 for a refused text, else 0.
 
-        3 wins over 4, because a check against a registry with mistakes says little.
+        With both mistakes and refused texts it is 3, because a check against a wrong registry says little about texts.
         """
         if self.contents.mistakes or (self.strict and self._notices):
             return Exit.CONFIGURATION
@@ -104,7 +102,7 @@ class Checked:
 
 
 def held(contents: Contents) -> str:
-    """Return the number of templates and headers in words: ``3 templates, 1 header``."""
+    """Return how many templates and headers ``contents`` has, in words: ``3 templates, 1 header``."""
     return f"{count(len(contents.templates), 'template')}, {count(len(contents.headers), 'header')}"
 
 
@@ -274,9 +272,9 @@ def _counterpart(registered: str, text: str, difference: Difference) -> int:
 
 
 def show_meaning(out: Output, code: str, provider: str | None, reasons: Mapping[str, str] | None) -> Exit:
-    """Print the meaning of the DLT code ``code`` and the advice on it.
+    """Print the meaning of the DLT code ``code`` and the advice on it. Returns the exit code.
 
-    ``reasons`` is the table of ``provider``, if any.
+    ``reasons`` is the table of codes of ``provider``; it is None if there is no such table.
     """
     meaning = Meaning(code=code, reason=code) if code in ADVICE else decode(code, reasons)
     if meaning is None:

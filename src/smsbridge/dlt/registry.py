@@ -52,7 +52,10 @@ def india_day(moment: datetime | None = None) -> date:
 
 
 class Registry:
-    """Hold registered headers and templates. Make a registry with :meth:`load` or :meth:`of`; it never changes."""
+    """Hold the headers (sender ids) and templates that are registered for India. A registry never changes.
+
+    Make a registry with :meth:`load` or :meth:`of`.
+    """
 
     def __init__(
         self,
@@ -89,9 +92,8 @@ class Registry:
     ) -> Registry:
         """Make a registry of these templates, headers and rules.
 
-        A header that only a template names counts as declared.
-
-        Raises ConfigurationError if two templates have the same id or name.
+        A header that is named only in a template counts as declared too. ``entity_id`` is for templates and headers
+        without an entity id of their own. Raises ConfigurationError if two templates have the same id or name.
         """
         declared = {header.name: header for header in headers}
         for template in templates:
@@ -133,9 +135,9 @@ class Registry:
         return found
 
     def entity_of(self, template: Template) -> str | None:
-        """Return the principal entity id for ``template``: its own, that of its headers, or that of the registry.
+        """Return the principal entity id for ``template``: that of the template, of its headers, or of the registry.
 
-        None if none of them has an entity id.
+        Returns None if none of them has an entity id.
         """
         if template.entity_id:
             return template.entity_id
@@ -173,7 +175,7 @@ class Registry:
         return Finding(matches=tuple(matches), barred=tuple(barred))
 
     def nearest(self, text: str, *, on: date | None = None, limit: int = _SHOWN) -> tuple[Near, ...]:
-        """Return the templates that ``text`` nearly fits, at most ``limit``, the nearest first; perhaps none.
+        """Return the templates that ``text`` nearly fits, at most ``limit``, the nearest first. The tuple may be empty.
 
         ``on`` is the day in India; default: today.
         """
@@ -197,9 +199,10 @@ class Registry:
         return tuple(near[:limit])
 
     def difference(self, template: Template, text: str, *, on: date | None = None) -> Difference | None:
-        """Return the first difference between ``text`` and ``template``; None if it fits, or is not similar at all.
+        """Return the first difference between ``text`` and ``template``.
 
-        ``on`` is the day in India; default: today.
+        Returns None if the text fits the template, or is not similar to the template at all. ``on`` is the day in
+        India; default: today.
         """
         prepared = Text(text, self.rules_on(on or india_day()))
         if cut(template.shape, prepared):
@@ -216,8 +219,8 @@ class Registry:
         """Return the single template that ``text`` fits and that ``sender`` may use for ``purpose``.
 
         ``on`` is the day in India; default: today. Raises ContentError (``dlt-template``, ``dlt-variable``,
-        ``dlt-expired``, ``dlt-ambiguous``) or SenderError (``dlt-header``), which name the difference and quote no
-        text.
+        ``dlt-expired``, ``dlt-ambiguous``) or SenderError (``dlt-header``); the errors name the difference and do not
+        quote the text.
         """
         self._check_sender(sender)
         found = self.find(text, sender=sender, purpose=purpose, on=on)
@@ -245,10 +248,11 @@ class Registry:
     def fill(
         self, which: str, values: Sequence[str] = (), *, sender: str | None = None, on: date | None = None
     ) -> Filled:
-        """Fill the template ``which`` (an id or a name) with ``values``, in order.
+        """Fill the template whose id or name is ``which`` with ``values``, in order.
 
-        Give a value for each variable; variables of the same tag side by side may share a value. Raises ContentError
-        (``dlt-variable``) if a value is wrong, and the errors of :meth:`match`.
+        Give a value for each variable; variables of the same tag side by side may share a value. ``sender`` is the
+        sender id for the text, ``on`` the day in India (default: today). Raises ContentError (``dlt-variable``) if a
+        value is wrong, and the errors of :meth:`match`.
         """
         template = self.template(which)
         day = on or india_day()
@@ -274,10 +278,10 @@ class Registry:
     def resolve(self, message: Message) -> Message:
         """Return ``message`` with the ids of the template that its text fits.
 
-        If the message has no sender and the template has only one, that is added too. Does no I/O. ``message.to`` is
-        E.164, as the client makes it; messages to other countries than India pass unchanged. A message that names a
-        template is checked only against that template. The day is that of ``send_at``, or today. Raises ContentError,
-        SenderError or RefusedError with a reason that begins with ``dlt-``.
+        If the message has no sender and the template has only one, that sender is added too. ``message.to`` must be
+        E.164; messages to other countries than India are returned unchanged. A message that names a template is checked
+        only against that template. The day of the check is that of ``send_at``, or today. Does no I/O. Raises
+        ContentError, SenderError or RefusedError with a reason that begins with ``dlt-``.
         """
         if not message.to.startswith(INDIA):
             return message

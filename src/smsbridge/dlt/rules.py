@@ -91,7 +91,7 @@ class Rules:
 
     @classmethod
     def names(cls) -> tuple[str, ...]:
-        """Return the names of the settings that a set of rules has in a file."""
+        """Return the names of the settings that a set of rules can have in a DLT registry file."""
         return tuple(field.name for field in fields(cls))
 
 
@@ -115,9 +115,10 @@ def _check_type(name: str, value: Any) -> None:
 
 
 def in_turn(rules: Iterable[Rules]) -> tuple[Rules, ...]:
-    """Return ``rules`` in the order of their first days. Default rules come first if the earliest set has a ``since``.
+    """Return the sets of rules in ``rules`` in the order of their first days (``since``).
 
-    Raises ValueError if two sets have the same first day.
+    If the earliest set has a first day, the default rules come before it. Raises ValueError if two sets have the same
+    first day.
     """
     ordered = sorted(rules, key=lambda entry: entry.since or date.min)
     days = [entry.since for entry in ordered]

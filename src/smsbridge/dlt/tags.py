@@ -56,18 +56,19 @@ CLASSES: dict[str, Callable[[Rules], Belongs]] = {
 
 
 def belongs(name: str, rules: Rules) -> Belongs:
-    """Return the function that says whether a character belongs to the class ``name`` under ``rules``.
+    """Return a function that says whether a character belongs to the class of characters ``name`` under ``rules``.
 
-    A name that is no class is a single character, and only that character belongs to it.
+    If ``name`` is not the name of a class, it is a single character, and only that character belongs.
     """
     return CLASSES[name](rules) if name in CLASSES else name.__eq__
 
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """Describe the values that a variable may have, by an automaton that reads a value from state 0 to one of ``ends``.
+    """Describe which values a variable may have, as a finite automaton.
 
-    ``words`` describe such a value to people.
+    The automaton reads a value from state 0, along ``arcs``, to one of the states in ``ends``. ``words`` describe such
+    a value to people.
     """
 
     words: str

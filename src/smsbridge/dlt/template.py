@@ -65,7 +65,10 @@ class State(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Slot:
-    """Describe a variable of a template, or a row of variables with the same tag side by side."""
+    """Describe a variable of a template, or several variables with the same tag side by side.
+
+    Several variables side by side count as one slot, and ``count`` is their number.
+    """
 
     tag: str
     count: int = 1
@@ -81,7 +84,7 @@ class Slot:
 
 @dataclass(frozen=True, repr=False)
 class Shape:
-    """Hold the fixed parts and the slots of a registered text, in order.
+    """Hold the fixed parts and the variables (slots) of a registered text, in order.
 
     Templates with equal shapes accept the same texts.
     """
@@ -190,9 +193,10 @@ class Header:
 class Template:
     """Describe a registered text. Raises ValueError whose message begins with the name of the wrong field.
 
-    You choose ``name``. ``headers`` are its registered sender ids; empty: the file does not say. ``purpose`` is the
-    purpose of its texts, if the category does not say enough (a one-time code from a sender other than a bank is
-    *service-implicit*). ``valid_from`` and ``valid_until`` are days in India, both included.
+    ``name`` is a name of your own choice. ``headers`` are the registered sender ids of the template; it is empty if the
+    file does not say. ``purpose`` is the purpose of the texts, if the category does not say enough (a one-time code
+    from a sender other than a bank is *service-implicit*). ``valid_from`` and ``valid_until`` are days in India, both
+    included.
     """
 
     id: str
@@ -221,7 +225,7 @@ class Template:
 
     @property
     def label(self) -> str:
-        """Return the id of the template for people, followed by its name if it has one."""
+        """Return the id of the template, followed by its name if it has a name, for messages to people."""
         return f"{self.id} ({self.name})" if self.name else self.id
 
     @property
@@ -235,9 +239,9 @@ class Template:
         return self.purpose or (self.category.purpose if self.category else Purpose.TRANSACTIONAL)
 
     def barred(self, day: date, rules: Rules) -> tuple[str, str] | None:
-        """Return why the template may not be used on ``day``: a reason (``dlt-expired``, ``dlt-template``) and words.
+        """Return why the template may not be used on ``day``; None if it may be used.
 
-        None if it may be used.
+        The answer is a reason as in errors (``dlt-expired``, ``dlt-template``), and words for people.
         """
         if self.status is not State.ACTIVE:
             return "dlt-template", f"is {self.status}"
@@ -250,9 +254,9 @@ class Template:
         return None
 
     def suits(self, purpose: Purpose | None) -> bool:
-        """Return whether the template may carry a text of ``purpose``.
+        """Return whether the template may be used for a text of ``purpose``.
 
-        Promotion needs a promotional template; every other purpose needs another category.
+        A text for promotion needs a template of the category promotional; any other text needs another category.
         """
         if purpose is None or self.category is None:
             return True

@@ -17,7 +17,10 @@ _AT = re.compile(r"\(at line (\d+), column \d+\)")
 
 
 def read(file: str, source: str) -> Contents:
-    """Read the templates in ``source``, the text of a TOML file. The contents call the source ``file``."""
+    """Read the headers, rules and templates in ``source``, the text of a TOML file.
+
+    ``file`` is the name of the file, as the returned contents and errors show it.
+    """
     collector = Collector(file)
     try:
         data = tomllib.loads(source)

@@ -12,7 +12,7 @@ def columns(text: str) -> int:
 
 
 def with_marks(text: str) -> Iterator[str]:
-    """Yield each character of ``text`` together with the marks on it."""
+    """Yield each character of ``text`` together with the combining marks that follow it, such as accents."""
     cluster = ""
     for char in text:
         if cluster and (unicodedata.category(char)[0] != "M" or cluster == "\n"):

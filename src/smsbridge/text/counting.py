@@ -42,7 +42,8 @@ PART = {Encoding.GSM7: 153, Encoding.UCS2: 67}
 class TextInfo:
     """Hold the encoding and the size of a text.
 
-    ``units`` are septets in GSM-7 and UTF-16 units in UCS-2; ``units_left`` still fit into the last segment.
+    A unit is a septet in GSM-7 and a UTF-16 unit in UCS-2: ``units`` is their number in the text, and ``units_left`` is
+    how many more fit into the last segment.
     """
 
     text: str = field(repr=False)
@@ -53,14 +54,14 @@ class TextInfo:
 
     @property
     def padding(self) -> int:
-        """Return the number of units that are lost because segments end early, so that no character is cut."""
+        """Return the number of units that stay empty because segments end early, so that no character is cut."""
         return 0 if self.segments == 1 else self.segments * PART[self.encoding] - self.units - self.units_left
 
     @property
     def guilty(self) -> tuple[Guilty, ...]:
-        """Return each character of the text that forces UCS-2, in order.
+        """Return each character of the text that GSM-7 lacks, and that makes the text UCS-2, in order.
 
-        Computed on demand, because counting does not need it.
+        They are looked up at each call, because counting does not need them.
         """
         from .guilt import find_guilty
 
@@ -78,7 +79,7 @@ def measure(text: str) -> TextInfo:
 
 
 def split(text: str) -> list[str]:
-    """Cut ``text`` where its segments end, and return the parts; joined, they are the text.
+    """Cut ``text`` where its segments end. Returns the parts, which together are the whole text.
 
     Raises ContentError with the reason ``not-unicode``, as :func:`measure` does.
     """

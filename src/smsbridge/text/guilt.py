@@ -29,10 +29,11 @@ _SCRIPT = re.compile(r"(.+?) (?:LETTER|VOWEL|SIGN|DIGIT|SYLLABLE|CAPITAL|SMALL|U
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Guilty:
-    """Describe a character that forces UCS-2, with its accents. ``repr`` shows its place, but not the character.
+    """Describe a character that GSM-7 lacks, together with its accents, so that the text has to be sent as UCS-2.
 
-    ``index`` counts code points from 0: ``text[index:index + len(characters)] == characters``. ``name`` is Unicode's.
-    ``suggestion`` is a replacement in GSM-7: empty if the character can be left out, None if there is no replacement.
+    ``index`` counts code points from 0: ``text[index:index + len(characters)] == characters``. ``name`` is the name in
+    Unicode. ``suggestion`` is a replacement in GSM-7: empty if the character can be left out, None if there is no
+    replacement. ``repr`` shows the place of the character, but not the character.
     """
 
     index: int
@@ -47,9 +48,9 @@ class Guilty:
 
     @property
     def script(self) -> str | None:
-        """Return the script of a letter, vowel sign or digit, such as ``DEVANAGARI``.
+        """Return the script of the character, such as ``DEVANAGARI``, if it is a letter, vowel sign or digit.
 
-        None for Latin, and for other characters.
+        Returns None for Latin letters, and for all other characters.
         """
         culprit = _culprit(self.characters)
         category = unicodedata.category(culprit)
@@ -61,9 +62,10 @@ class Guilty:
 
 
 def find_guilty(text: str) -> tuple[Guilty, ...]:
-    """Return the characters of ``text`` that force UCS-2, in order.
+    """Return the characters of ``text`` that GSM-7 lacks, so that the text has to be sent as UCS-2, in order.
 
-    Characters that only shape others (joiners, marks of direction) are kept if a character stays that may need them.
+    A joiner or a mark of direction only changes how other characters look. It gets no replacement if the text keeps a
+    character that may need it.
     """
     if is_gsm(text):
         return ()
@@ -81,7 +83,7 @@ def find_guilty(text: str) -> tuple[Guilty, ...]:
 
 
 def name_of(character: str) -> str:
-    """Return the Unicode name of ``character``, or its kind, such as a control character, if it has no name."""
+    """Return the Unicode name of ``character``. If it has no name, return its kind, such as a control character."""
     return (
         unicodedata.name(character, "")
         or _NAMELESS.get(ord(character))

@@ -13,8 +13,8 @@ from .wording import NAMES
 def check_segments(text: str, limits: Mapping[str, int], purpose: str) -> TextInfo:
     """Measure ``text``, and refuse it if it has more segments than ``limits`` allows for ``purpose``.
 
-    A purpose that is not in ``limits`` has no limit. Raises ContentError with the reason ``too-long``; its detail has
-    counts and no part of the text.
+    ``limits`` has the maximum number of segments for each purpose; a purpose that is not in it has no limit. Raises
+    ContentError with the reason ``too-long``; the error has numbers and no part of the text.
     """
     info = measure(text)
     limit = limits.get(purpose)

@@ -24,9 +24,9 @@ _ASCII_MARKS = frozenset("!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~")
 
 
 def name(char: str, *, private: bool = True) -> str:
-    """Return ``char`` in words.
+    """Return a name of the character ``char`` for people.
 
-    With ``private``, letters, digits and symbols are not named, as they are part of a text.
+    If ``private`` is true, letters, digits and symbols are not named, because they are part of a private text.
     """
     if familiar := _FAMILIAR.get(char) or _CONTROLS.get(char):
         return familiar
@@ -41,7 +41,10 @@ def name(char: str, *, private: bool = True) -> str:
 
 
 def ending(text: str) -> str:
-    """Return words that say in which invisible character ``text`` ends, such as a line break; empty if in none."""
+    """Return words that name the invisible character at the end of ``text``, such as a line break.
+
+    Returns an empty string if the text ends with a visible character.
+    """
     unseen = text and unicodedata.category(text[-1])[0] in "ZC"
     return f"the text ends in {name(text[-1])}" if unseen else ""
 

@@ -10,9 +10,9 @@ from .guilt import Guilty
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Simplified:
-    """Hold a simplified text and its changes.
+    """Hold a simplified text and the list of changes.
 
-    In each change, ``suggestion`` replaced the ``characters`` of the original.
+    In each change, ``characters`` is the original and ``suggestion`` is its replacement.
     """
 
     text: str = field(repr=False)

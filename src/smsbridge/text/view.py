@@ -29,9 +29,9 @@ Kind = Literal["head", "row", "marks", "note"]
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """Hold a line for a terminal: the size of a segment, a row of its text, marks under that row, or a note.
+    """Hold a line of output: the size of a segment, a row of the text, the marks under that row, or a note.
 
-    ``spans`` are its parts, each with a flag: whether it forces UCS-2.
+    ``spans`` are the parts of the line. Each has a flag, which is true if its characters force UCS-2.
     """
 
     kind: Kind
@@ -42,7 +42,10 @@ class Line:
 
 
 def view_segments(info: TextInfo, columns: int) -> Iterator[Line]:
-    """Yield the lines that show each segment of a text under its size, for a terminal of ``columns`` columns."""
+    """Yield the lines that show each segment of a text, with the size of the segment above it.
+
+    ``columns`` is the width of the terminal.
+    """
     parts = split(info.text)
     size = SINGLE[info.encoding] if info.segments == 1 else PART[info.encoding]
     view = _View(info, columns)
@@ -85,7 +88,7 @@ class _View:
         self._borders: set[int] | None = None
 
     def lines(self, part: str, start: int) -> Iterator[Line]:
-        """Yield the lines that show ``part`` of the text, which begins at the character ``start``."""
+        """Yield the lines that show ``part``, a part of the text that begins at the character ``start``."""
         spans: list[tuple[str, bool]] = []
         marks, used = "", 0
         for shown, guilty, ends in self._pieces(part, start):

@@ -11,8 +11,8 @@ _LABELS = 3
 def describe(info: TextInfo) -> str:
     """Return the figures of a text in words: ``2 (UCS-2, 88 units; 1 character forces UCS-2: U+2019 ...)``.
 
-    They are the segments, encoding, units and the cause of UCS-2. They name characters of the text, so show them only
-    to people who may see the text, and do not log them.
+    The words give the segments, the encoding, the units, and the characters that force UCS-2. Show them only to people
+    who may see the text, and do not log them, because they name characters of the text.
     """
     figures = f"{NAMES[info.encoding]}, {count(info.units, 'unit')}"
     guilty = info.guilty
@@ -25,5 +25,5 @@ def describe(info: TextInfo) -> str:
 
 
 def count(number: int, noun: str) -> str:
-    """Return a number and what it counts: ``1 unit``, ``2 units``."""
+    """Return ``number`` and the noun for what is counted, in the plural unless it is 1: ``1 unit``, ``2 units``."""
     return f"{number} {noun}{'' if number == 1 else 's'}"

@@ -107,11 +107,10 @@ _TIMES = ("DeliveryReportTime", "SentTime", "QueuedTime")
 
 
 def event(webhook: HttpRequest, *, account: str, provider: str, currency: str) -> Event:
-    """Read the event of a webhook that was verified: a delivery report or an incoming text.
+    """Read the event of a webhook whose signature was checked: a delivery report or an incoming text.
 
-    Raises PayloadError if it is neither.
-
-    Its fields are in the form or, if it came with GET, in the query.
+    The fields of the webhook are in its form or, if it came with GET, in its query. Raises PayloadError if the webhook
+    is neither.
     """
     query = dict(webhook.query)
     fields = query if webhook.method == "GET" else query | dict(webhook.form())
@@ -150,7 +149,8 @@ def report(
 ) -> DeliveryReport:
     """Make a delivery report from ``fields``, which have the names that Plivo uses in a webhook.
 
-    The field ``Sequence`` counts the callbacks of a text, so it tells their order.
+    ``to`` is the recipient if the fields name none, ``reference`` the reference of the text. The field ``Sequence``
+    counts the callbacks of a text, so it tells their order.
     """
     message_uuid, code = text(fields.get("MessageUUID")), text(fields.get("ErrorCode"))
     word = text(fields.get("Status")).lower()

@@ -32,10 +32,10 @@ _OTHERS = {legal: re.compile(rf"[^A-Za-z0-9_.~&=%{re.escape(legal)}-]") for lega
 
 
 def callback(url: str, reference: str) -> str:
-    """Return ``url`` with the reference of a text in its query.
+    """Return the callback URL ``url`` with the reference of a text in its query.
 
-    The parameters are sorted by name, as Twilio may call the URL. A fragment, which holds Twilio's connection
-    overrides, stays after the query.
+    The parameters are sorted by name, as Twilio may do when it calls the URL. A fragment (the part after ``#``), in
+    which Twilio's connection overrides are written, stays after the query.
     """
     address, mark, fragment = url.partition("#")
     base, _, query = address.partition("?")

@@ -20,11 +20,14 @@ def digits(number: str) -> str:
 
 
 def fragment(document: Mapping[str, Any]) -> str:
-    """Return the word after ``#`` in the ``type`` of a problem document; an empty string if there is none."""
+    """Return the word after ``#`` in the ``type`` of a problem document, Vonage's JSON for an error.
+
+    Returns an empty string if there is no such word.
+    """
     return text(document.get("type")).rpartition("#")[2] if "#" in text(document.get("type")) else ""
 
 
 def said(document: Mapping[str, Any]) -> str | None:
-    """Return Vonage's own words about the problem in a problem document; None if there are none."""
+    """Return the error text in a problem document, which is Vonage's JSON for an error; None if there is none."""
     parts = dict.fromkeys(filter(None, (text(document.get("title")), text(document.get("detail")))))
     return ": ".join(parts) or None

@@ -49,7 +49,10 @@ class Printer:
             self.say("hint", line)
 
     def ready(self, url: str, inbox: str, environment: Mapping[str, str]) -> None:
-        """Print the line that says that the sandbox accepts requests. No other line may hold the default token."""
+        """Print the line that says that the sandbox accepts requests.
+
+        Only this line may contain the default token.
+        """
         settings = " ".join(f"{name}={value}" for name, value in environment.items())
         record = {"event": "ready", "base_url": url, "inbox_url": inbox, "environment": dict(environment)}
         self._out(json.dumps(record) if self.as_json else f"READY {url} {settings}")
