@@ -112,7 +112,7 @@ class Registry:
     def load(cls, path: str | PathLike[str]) -> Registry:
         """Read a registry from a TOML file, or from a CSV export of a DLT portal (``.csv``, ``.tsv`` or ``.txt``).
 
-        Raises ConfigurationError that names the file and, for each mistake, its line and what was expected.
+        Raises ConfigurationError that names the file and, for each mistake in the file, the line and what was expected.
         """
         return cls.holding(files.read(path))
 
@@ -153,7 +153,7 @@ class Registry:
     def find(
         self, text: str, *, sender: str | None = None, purpose: Purpose | None = None, on: date | None = None
     ) -> Finding:
-        """Return every template that ``text`` fits, and which of them ``sender`` may use for ``purpose``.
+        """Find every template that ``text`` fits, and whether ``sender`` may use it for ``purpose``.
 
         ``on`` is the day in India; default: today.
         """

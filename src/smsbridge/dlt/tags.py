@@ -80,8 +80,8 @@ class Kind:
     def after(self, places: int, masks: Mapping[str, int], least: int, most: int) -> int:
         """Return the places where a value can end if it begins at a place in ``places``.
 
-        The value has ``least`` to ``most`` characters. ``masks`` has the set of places before a character of each
-        class.
+        The value has ``least`` to ``most`` characters. ``masks`` has, for each class of characters, the set of places
+        before a character of that class.
         """
         if self.run is not None:
             return _spread(places, masks[self.run], least, most)
@@ -103,8 +103,8 @@ class Kind:
     def before(self, places: int, masks: Mapping[str, int], least: int, most: int) -> int:
         """Return the places where a value can begin if it ends at a place in ``places``.
 
-        The value has ``least`` to ``most`` characters. ``masks`` has the set of places before a character of each
-        class.
+        The value has ``least`` to ``most`` characters. ``masks`` has, for each class of characters, the set of places
+        before a character of that class.
         """
         if self.run is not None:
             return _gather(places, masks[self.run], least, most)

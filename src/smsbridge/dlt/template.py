@@ -178,7 +178,7 @@ def _word(name: str, value: Any, kind: type[StrEnum]) -> StrEnum | None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Header:
-    """Describe a header: a sender id that is registered for a principal entity."""
+    """Describe a header: a sender id that a company or other principal entity has registered for India."""
 
     name: str
     entity_id: str | None = None

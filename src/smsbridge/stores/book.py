@@ -14,8 +14,8 @@ from .entries import Change, Claim, Entry, State
 class Book(Protocol):
     """The storage of a ledger: it keeps one entry for each reference, across all accounts, and the delivery reports.
 
-    One thread at a time uses it. All methods but :meth:`together` and :meth:`close` are called within :meth:`together`.
-    Raises Unwritable if it cannot be read or written.
+    Only one thread at a time may use it. All methods but :meth:`together` and :meth:`close` are called within
+    :meth:`together`. They raise Unwritable if the storage cannot be read or written.
     """
 
     def together(self) -> AbstractContextManager[None]:
@@ -64,11 +64,14 @@ class Book(Protocol):
     ) -> list[Change]:
         """Bring the entries of some texts up to date with their delivery reports. Returns a Change for each entry.
 
-        A text is given by its reference, or in ``ids`` by the account that took it and its id there. Every store
-        follows :mod:`smsbridge.stores.folding`. An open entry stays as it is, and its reports wait: ask again once its
-        outcome is recorded. Without ``ids``, the list may be empty if no report of the last hour waits. With a
-        ``ticket``, a Change is ``to_tell`` if its text has come further than was last :meth:`told`, and no other asker
-        is telling it; the asker then has ``lease`` seconds to tell it. Without a ticket, nothing is to be told.
+        ``references`` are the references of texts; ``ids`` has, for other texts, the account that accepted the text and
+        the id of the text there. Without ``ids``, the list may be empty if no report of the last hour waits. An entry
+        without an outcome stays as it is, and its reports wait: call this again after the outcome is recorded. The
+        rules are those of :mod:`smsbridge.stores.folding`.
+
+        With a ``ticket``, which identifies the caller, a Change is ``to_tell`` if the text has come further than the
+        hooks were :meth:`told`, and no other caller is telling them. The caller then has ``lease`` seconds to tell the
+        hooks. Without a ticket, the hooks are not told about these changes.
         """
         ...
 

@@ -170,8 +170,9 @@ class Cap:
     def end(self, key: str, now: float, *, sent: bool, ending: object = None) -> None:
         """End a text that took a place for ``key``.
 
-        If it was ``sent``, or may have been, the place stays taken for one window. Otherwise the place is free again. A
-        call with the same ``ending`` may be repeated if the first was interrupted.
+        If the text was ``sent``, or may have been, the place stays taken for one window of the cap. Otherwise the place
+        is free again. ``ending`` identifies this call: after an interruption, the call may be repeated with the same
+        ``ending``.
         """
         flying = self._flying.pop(key, 1) - 1
         if flying:
@@ -254,10 +255,11 @@ class Caps:
         return under(self._lock, self._take, number, clock, number if ticket is None else ticket)
 
     def end(self, number: Any, clock: Callable[[], float], *, sent: bool, ticket: Hashable = None) -> None:
-        """End the text to ``number``. If it was ``sent``, or may have been, its places stay taken for one window.
+        """End the text to ``number``, which has this ``ticket``.
 
-        Otherwise they are free again. Does nothing if the text took no places, or has already ended. Takes no lock: a
-        flow that is collected as garbage ends in any thread at any moment, also in a thread that holds the lock.
+        If the text was ``sent``, or may have been, its places stay taken for one window. Otherwise the places are free
+        again. Does nothing if the text took no places, or has already ended. Takes no lock: a flow that is collected as
+        garbage ends in any thread at any moment, also in a thread that holds the lock.
         """
         if self._caps:
             self._endings.append((number if ticket is None else ticket, clock(), sent))

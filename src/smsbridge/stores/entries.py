@@ -136,7 +136,11 @@ class Outcome:
 
     @classmethod
     def accepted(cls, sent: SentMessage | Verification | None, reason: str | None = None) -> Outcome:
-        """Make the outcome of an accepted text or one-time code. ``sent`` is None if its details are unknown."""
+        """Make the outcome of an accepted text or one-time code.
+
+        ``sent`` has the provider's answer; it is None if that is unknown. ``reason`` says how the outcome was found out
+        later.
+        """
         if isinstance(sent, SentMessage):
             return cls(
                 state=State.ACCEPTED,
@@ -191,21 +195,24 @@ class Entry:
         return self.claim.at if self.outcome is None else self.outcome.at
 
     def gives_way_to(self, claim: Claim) -> bool:
-        """Return whether ``claim`` may replace this entry: it is for the same text, which was certainly not sent."""
+        """Return whether ``claim`` may replace this entry.
+
+        It may if both are for the same text, and this entry says that the text was certainly not sent.
+        """
         return self.state is State.REFUSED and self.claim.content == claim.content
 
     def proven_absent(self, proof: timedelta | None) -> bool:
-        """Return whether an answer *not found* of the provider proves that the text was not sent.
+        """Return whether the provider's answer *not found* proves that the text was not sent.
 
-        ``proof`` is the provider's ``absence_proven_after``. For an open entry it proves nothing: its text may still be
-        on its way to the provider.
+        ``proof`` is the provider's ``absence_proven_after``. If the entry has no outcome, the answer proves nothing,
+        because the text may still be on the way to the provider.
         """
         return proof is not None and self.state is State.UNCERTAIN and utc_now() - self.since >= proof
 
     def sent_message(self, to: str) -> SentMessage:
         """Return the accepted text as a SentMessage.
 
-        ``to`` is its full number, since the entry has only the masked number.
+        ``to`` is the full number of the recipient, because the entry has only the masked number.
         """
         one = self.outcome or Outcome.accepted(None)
         return SentMessage(
@@ -222,7 +229,10 @@ class Entry:
         )
 
     def verification(self, to: str) -> Verification:
-        """Return the accepted one-time code as a Verification. ``to`` is its full number."""
+        """Return the accepted one-time code as a Verification.
+
+        ``to`` is the full number of the recipient, because the entry has only the masked number.
+        """
         one = self.outcome or Outcome.accepted(None)
         return Verification(
             account=one.taker or self.claim.account,

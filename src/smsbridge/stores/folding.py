@@ -85,7 +85,7 @@ def proven(entry: Entry, reports: Sequence[DeliveryReport]) -> Outcome | None:
 
 
 def taker_of(entry: Entry) -> str:
-    """Return the name of the account that took the text, or may have taken it."""
+    """Return the name of the account that accepted the text of ``entry``, or may have accepted it."""
     return (entry.outcome.taker if entry.outcome else "") or entry.claim.account
 
 

@@ -72,10 +72,10 @@ class Gcra:
         self._lock = fresh_lock()
 
     def reserve(self, count: int, now: float, longest: float) -> tuple[bool, float]:
-        """Keep the next ``count`` places for the caller.
+        """Keep the next ``count`` places for the caller. ``now`` is the present time in seconds.
 
-        Returns whether they are kept, and the seconds until the first. No place is kept if the wait is longer than
-        ``longest`` seconds. ``now`` is the time in seconds.
+        Returns whether the places are kept, and the seconds until the first of them. No place is kept if that is longer
+        than ``longest`` seconds.
         """
         return under(self._lock, self._reserve, count, now, longest)
 

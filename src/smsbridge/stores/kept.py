@@ -222,7 +222,7 @@ class WrittenCounters:
 def is_there(path: Path, kind: Kind) -> bool:
     """Return whether the file at ``path`` exists, or was used by this process before.
 
-    A question to such a file reports what is wrong with it.
+    If the file was used before, but is missing now, a question to it raises an error that says so.
     """
     # A Path raises if the name is too long.
     return os.path.exists(path) or is_known(kind, path)  # noqa: PTH110

@@ -29,10 +29,10 @@ _lock = fresh_rlock()
 
 
 def open_store(url: str, *, create: bool = True) -> Store:
-    """Return the store with this ``url``, which is opened once in this process.
+    """Return the store with this ``url``. A process opens the store only once for each URL.
 
-    If ``create`` is false, it creates no file and no table. Raises ConfigurationError if there is no such store, or it
-    cannot be opened.
+    If ``create`` is false, the store creates no file and no table. Raises ConfigurationError if there is no store for
+    such a URL, or if the store cannot be opened.
     """
     try:
         here = str(Path.cwd())

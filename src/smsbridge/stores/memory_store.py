@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class MemoryStore:
-    """A store in memory, which ends with its process."""
+    """A store in memory. Its data ends with the process."""
 
     def __init__(self) -> None:
         self._entries = MemoryEntries(MemoryBook())

@@ -96,11 +96,11 @@ class OptOut:
 
 
 class OptOuts(Protocol):
-    """A list of people who want no texts.
+    """A list of people who want no texts. Safe to share between threads.
 
-    ``recipient`` is in E.164; ``sender`` is a number or a name, None for all senders. ``at`` is the time of the opt-out
-    or opt-in, by default now. ``event`` names its origin, such as a webhook: the same event changes nothing a second
-    time. Safe to share between threads.
+    ``recipient`` is a number in E.164; ``sender`` is a number or a name, or None for all senders. ``at`` is the time of
+    the opt-out or opt-in, by default now. ``event`` identifies the cause, such as a webhook: the same event has no
+    effect a second time.
     """
 
     def add(

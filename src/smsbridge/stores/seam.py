@@ -55,7 +55,8 @@ class Cap:
 class Entries(Protocol):
     """The part of a store for ledgers: it keeps one entry for each reference, across all accounts.
 
-    A question raises Unwritable if the store cannot answer, and ConfigurationError for another key.
+    A question raises Unwritable if the store cannot answer, and ConfigurationError if the hashes in the store were made
+    with another key.
     """
 
     def identify(self, key: bytes | None) -> Flow[bytes]:
@@ -116,11 +117,14 @@ class Entries(Protocol):
     ) -> Flow[list[Change]]:
         """Bring the entries of some texts up to date with their delivery reports. Returns a Change for each entry.
 
-        A text is given by its reference, or in ``ids`` by the account that took it and its id there. Every store
-        follows :mod:`smsbridge.stores.folding`. An open entry stays as it is, and its reports wait: ask again once its
-        outcome is recorded. Without ``ids``, the list may be empty if no report of the last hour waits. With a
-        ``ticket``, a Change is ``to_tell`` if its text has come further than was last :meth:`told`, and no other asker
-        is telling it; the asker then has ``lease`` seconds to tell it. Without a ticket, nothing is to be told.
+        ``references`` are the references of texts; ``ids`` has, for other texts, the account that accepted the text and
+        the id of the text there. Without ``ids``, the list may be empty if no report of the last hour waits. An entry
+        without an outcome stays as it is, and its reports wait: call this again after the outcome is recorded. The
+        rules are those of :mod:`smsbridge.stores.folding`.
+
+        With a ``ticket``, which identifies the caller, a Change is ``to_tell`` if the text has come further than the
+        hooks were :meth:`told`, and no other caller is telling them. The caller then has ``lease`` seconds to tell the
+        hooks. Without a ticket, the hooks are not told about these changes.
         """
         ...
 
@@ -198,8 +202,8 @@ class Counters(Protocol):
     def take(self, ticket: str, caps: Sequence[Cap], lease: float) -> Flow[Full | None]:
         """Take a place at each of ``caps`` and return None. If a cap is full, take no place and return its answer.
 
-        A place is held until :meth:`give_back`. If its process is gone and does not give it back within ``lease``
-        seconds, it counts as if its text had been sent then.
+        ``ticket`` identifies the text. The places are held until :meth:`give_back`. If the process ends without that,
+        the places count after ``lease`` seconds as if the text had been sent at that time.
         """
         ...
 
@@ -210,9 +214,9 @@ class Counters(Protocol):
     def give_back(self, ticket: str, *, sent: bool) -> None:
         """End the text with this ``ticket``.
 
-        If it was ``sent``, or may have been, its places count until the window has passed. Otherwise they are free
-        again. This also follows an interrupted :meth:`take`, whether or not that took places. A second call does
-        nothing.
+        If the text was ``sent``, or may have been, its places count until the window of the cap has passed. Otherwise
+        the places are free again. This is also called after an interrupted :meth:`take`, whether or not that took
+        places. A second call does nothing.
         """
         ...
 
@@ -273,11 +277,10 @@ class OptOuts(Protocol):
 
 
 class Store(Protocol):
-    """A store, which remembers data of texts in up to three parts: entries, counters and opt-outs.
+    """A store, which keeps data of texts in up to three parts: entries, counters and opt-outs.
 
-    Each part is None if the store cannot keep it. A store is opened once in a process for each URL, and safe to share
-    between threads, tasks and clients. Opening it connects to nothing and creates nothing. It has to be usable in a
-    forked process.
+    Each part is None if the store cannot keep it. A process opens a store once for each URL; threads, tasks and clients
+    may share the store, and a forked process may use it. Opening a store connects to nothing and creates nothing.
     """
 
     def entries(self, *, keep: timedelta, sync: Sync = "normal") -> Entries | None:

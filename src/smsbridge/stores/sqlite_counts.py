@@ -68,8 +68,8 @@ COUNTS = Kind(
 class SqliteCounts(SqliteFile):
     """The places of caps and limits in the SQLite file at ``path``.
 
-    All methods but ``close`` are called within :meth:`together`. ``clock`` gives seconds since the start of the
-    machine, the same in all its processes. ``machine`` identifies that start, as far as it is known.
+    All methods but ``close`` are called within :meth:`together`. ``clock`` returns seconds since the start of the
+    machine, which are the same in all processes. ``machine`` identifies that start, as far as it is known.
     """
 
     about = "smsbridge_counts_about"
@@ -93,9 +93,9 @@ class SqliteCounts(SqliteFile):
     # --- caps ---------------------------------------------------------------------------------------------------------
 
     def take(self, ticket: str, caps: Sequence[Cap], lease: float) -> Full | None:
-        """Take a place at each of ``caps`` for ``lease`` seconds and return None.
+        """Take a place at each of ``caps`` for ``lease`` seconds and return None. ``ticket`` identifies the text.
 
-        If a cap is full, take none and return its answer.
+        If a cap is full, take no place and return that cap's answer.
         """
         now = self._now()
         full = self._full(caps, now)
@@ -115,8 +115,8 @@ class SqliteCounts(SqliteFile):
     def give_back(self, ticket: str, *, sent: bool) -> None:
         """End the text with this ``ticket``.
 
-        If it was ``sent``, its places count from now on; otherwise they are free again. A place whose lease is over
-        already counts from the end of its lease.
+        If the text was ``sent``, its places count from now on; otherwise they are free again. A place whose lease is
+        over already counts from the end of the lease.
         """
         now = self._now()
         if sent:
@@ -131,7 +131,7 @@ class SqliteCounts(SqliteFile):
     def reserve(self, key: str, interval: float, count: int, longest: float) -> Turn:
         """Keep the next ``count`` places under ``key``, which are ``interval`` seconds apart.
 
-        Returns when they may be used. No place is kept if the first comes after more than ``longest`` seconds.
+        Returns when the places may be used. No place is kept if the first comes after more than ``longest`` seconds.
         """
         now = self._now()
         hashed = _hash(key)

@@ -301,9 +301,9 @@ class Writer(Generic[S]):
     # --- around a fork ------------------------------------------------------------------------------------------------
 
     def pause(self) -> bool:
-        """Close the store before a fork, and keep the thread away from it.
+        """Close the store before a fork, and keep the writer's thread away from it until :meth:`go_on`.
 
-        Returns false if the thread uses it for too long.
+        Returns false if the thread does not let go of the store in time.
         """
         if not self._at_work.acquire(timeout=_LONGEST_FORK):
             return False
@@ -355,7 +355,7 @@ _flushed: set[int] = set()
 
 
 def shared(which: tuple[Any, ...], make: Callable[[], Writer[S]]) -> Writer[S]:
-    """Return the writer that this process has under the key ``which``. ``make`` makes it at first use."""
+    """Return the writer that this process has for the key ``which``. At the first call, ``make`` makes the writer."""
     return _shared.get(which) or _shared.setdefault(which, make())
 
 

@@ -15,10 +15,10 @@ from . import check_segments, simplify
 
 
 class TextPolicy(Gate):
-    """Refuses a text with more segments than its purpose allows (ContentError, ``too-long``), before it costs anything.
+    """Refuses a text with more segments than its purpose allows (ContentError, ``too-long``), before it is sent.
 
     ``simplify`` first writes characters such as curly quotes in GSM-7, if that saves segments; it never changes a text
-    in another script. It is off by default, because a text may have to match its registered template exactly.
+    in another script. ``simplify`` is off by default, because a text may have to match its registered template exactly.
     """
 
     name = "text"

@@ -22,9 +22,9 @@ class Simplified:
 def simplify(text: str, *, always: bool = False) -> Simplified:
     """Replace the characters of ``text`` that GSM-7 lacks: curly quotes, dashes, special spaces, accents and others.
 
-    Returns the new text and its changes. All or nothing: a text that would remain UCS-2, because of its script or an
-    emoji, or that would need more segments, is returned unchanged; with ``always``, all possible replacements are made
-    even then. Characters of GSM-7 (``é``, ``ñ``, ``€``) stay. A changed text no longer matches its registered template.
+    Returns the new text and the changes. The text is returned unchanged if it would still need UCS-2, because of its
+    script or an emoji, or would need more segments. With ``always``, all possible replacements are made even then.
+    Characters of GSM-7 (``é``, ``ñ``, ``€``) stay. A changed text no longer matches its registered template.
 
     Raises ContentError as :func:`~smsbridge.text.measure` does.
     """

@@ -42,7 +42,7 @@ def decimal(value: Any) -> Decimal | None:
 
 
 def written(when: datetime) -> str:
-    """Write the time ``when`` as Infobip's requests need it."""
+    """Write the time ``when`` in the format of Infobip's requests."""
     return f"{when.astimezone(UTC).replace(tzinfo=None).isoformat(timespec='milliseconds')}+0000"
 
 
@@ -137,19 +137,19 @@ class Row:
 
     @property
     def outcome(self) -> Outcome:
-        """Return what the status of this text means: its status in smsbridge, and the refusal if it was refused."""
+        """Return the status of this text in smsbridge, and the refusal if the text was refused."""
         return vocabulary.outcome(self.group, self.status_id)
 
     @property
     def code(self) -> str | None:
-        """Return Infobip's code of the failure of this text; None if it did not fail."""
+        """Return Infobip's code for the failure of this text; None if the text did not fail."""
         if self.outcome.status in (Status.QUEUED, Status.SENT, Status.DELIVERED):
             return None
         return (self.error_word if self.error_id else "") or self.word or None
 
     @property
     def reason(self) -> str | None:
-        """Return the reason in smsbridge for the failure of this text; None if it did not fail."""
+        """Return the reason in smsbridge for the failure of this text; None if the text did not fail."""
         if self.code is None:
             return None
         if not self.error_id:

@@ -87,7 +87,10 @@ DUPLICATE = (REJECTED, 23)
 
 
 def outcome(group: int | None, id: int | None) -> Outcome:
-    """Return what a status of Infobip means: the status in smsbridge, and the refusal if the text was refused."""
+    """Return the status in smsbridge that a status of Infobip means, and the refusal if the text was refused.
+
+    ``group`` is the number of the group of Infobip's status, ``id`` the number of the status.
+    """
     if group is None:
         return UNKNOWN_STATUS
     known = STATUSES.get((group, id)) if id is not None else None

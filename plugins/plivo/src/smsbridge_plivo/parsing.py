@@ -12,9 +12,10 @@ from . import vocabulary
 
 
 def answer(response: HttpResponse, to: str = "") -> dict[str, Any]:
-    """Return the JSON object of Plivo's answer.
+    """Return the JSON object in Plivo's answer to a request.
 
-    Raises the error that fits if it is not a success; ``to`` is the number of the text, if the request sent one.
+    ``to`` is the recipient's number, if the request sent a text. Raises the error that fits if the answer is not a
+    success.
     """
     if not response.ok:
         raise _failure(response, digits(to))
@@ -22,11 +23,12 @@ def answer(response: HttpResponse, to: str = "") -> dict[str, Any]:
 
 
 def message_uuid(response: HttpResponse, to: str) -> tuple[str, dict[str, Any]]:
-    """Return the id of a text that Plivo accepted, and the whole answer.
+    """Return the id of a text to ``to`` that Plivo accepted, and the whole answer.
 
-    Raises the refusal if Plivo refused the text, and UncertainError if the answer leaves the outcome open.
+    Raises the refusal if Plivo refused the text, and UncertainError if the answer leaves it open whether Plivo took the
+    text.
 
-    Plivo puts a number that it refuses into ``invalid_number``, inside a success
+    If Plivo refuses a number, the HTTP status can be a success, and the number is in ``invalid_number``
     (https://docs.plivo.com/docs/messaging/api/message/bulk-messaging).
     """
     data = answer(response, to)

@@ -95,7 +95,10 @@ APPROVED = "session validated successfully"
 
 
 def refusal(said: str, to: str) -> Meaning | None:
-    """Return what Plivo's error text about a text to ``to`` (digits only) means; None if it is not known."""
+    """Return the meaning of ``said``, Plivo's error text about a text to ``to``; None if it is unknown.
+
+    ``to`` is the number in digits only.
+    """
     for part, meaning in TEXTS.items():
         # Plivo writes "'1111111' is not a valid phone number" about senders too.
         if part in said.lower() and (meaning.error is not RecipientError or (to and to in said)):

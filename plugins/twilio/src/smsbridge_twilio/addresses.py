@@ -45,7 +45,7 @@ def callback(url: str, reference: str) -> str:
 
 
 def spellings(webhook: HttpRequest, configured: str | None) -> list[str]:
-    """Return the URLs that Twilio may have signed for a webhook; the URL that it called comes first.
+    """Return the URLs that Twilio may have signed for a webhook. The first is the URL that Twilio called.
 
     ``configured`` is the callback URL in the settings of the account, or None.
     """

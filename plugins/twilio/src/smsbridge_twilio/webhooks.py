@@ -36,13 +36,12 @@ def check_signature(
     callback_url: str | None = None,
     account: str = "twilio",
 ) -> None:
-    """Check that Twilio signed this webhook: its URL, and its form or the hash of its body.
+    """Check that Twilio signed this webhook. Raises SignatureError if not.
 
-    Raises SignatureError if not.
-
-    The key is the account's auth token with HMAC-SHA1 (https://www.twilio.com/docs/usage/webhooks/webhooks-security),
-    or the SharedKey that a header names (https://www.twilio.com/docs/usage/webhooks/webhook-shared-keys). ``account``
-    is the name of the account in smsbridge, for the variable in an error.
+    The signature covers the URL, and the fields of the form or the hash of the body. The key is the account's auth
+    token with HMAC-SHA1 (https://www.twilio.com/docs/usage/webhooks/webhooks-security), or the SharedKey that a header
+    names (https://www.twilio.com/docs/usage/webhooks/webhook-shared-keys). ``account`` is the name of the account in
+    smsbridge, so that an error can name the environment variable to set.
     """
     algorithm, shared = _signed_how(webhook)
     key = shared_key if shared else token

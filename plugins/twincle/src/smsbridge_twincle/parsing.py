@@ -175,7 +175,7 @@ def _said(data: Mapping[str, Any]) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """A text as Twincle describes it in an answer or a delivery report; ``word`` is its status in upper case."""
+    """A text as Twincle describes it in an answer or a delivery report. ``word`` is Twincle's status in upper case."""
 
     id: str
     mobile: str = field(repr=False)
@@ -203,30 +203,27 @@ class Row:
 
     @property
     def units(self) -> int | None:
-        """Return the number of segments of the text; None if the row does not have it."""
+        """Return the number of segments of the text; None if the row does not give a number."""
         return whole(self.raw.get("units"))
 
     @property
     def price(self) -> Money | None:
-        """Return the price of the text in credits; None if the row does not have it.
-
-        The platform names no currency.
-        """
+        """Return the price of the text in credits; None if the row gives no price. Twincle names no currency."""
         return money(_first(self.raw, "charges", "credits"), "credits")
 
     @property
     def submitted_at(self) -> datetime | None:
-        """Return the time at which Twincle accepted the text; None if the row does not have it."""
+        """Return the time at which Twincle accepted the text; None if the row gives no such time."""
         return self._time("submitted_at", "created_at")
 
     @property
     def delivered_at(self) -> datetime | None:
-        """Return the time at which the text was delivered; None if the row does not have it."""
+        """Return the time at which the text was delivered; None if the row gives no such time."""
         return self._time("delivered_at", "deliv_at", "deliv_time")
 
     @property
     def outcome(self) -> Outcome:
-        """Return what the status of this text means: its status in smsbridge, and the refusal if it was refused."""
+        """Return the status of this text in smsbridge, and the refusal if the text was refused."""
         return vocabulary.outcome(self.word)
 
     def _time(self, *names: str) -> datetime | None:
@@ -244,11 +241,11 @@ def _first(raw: Mapping[str, Any], *names: str) -> Any:
 def pick(found: Sequence[Row], *, id: str = "", reference: str = "", to: str = "") -> Row | None:
     """Find the row of a text among ``found``: the row with its ``id``, or, without an id, with its ``reference``.
 
-    A row for another number than ``to`` does not count. Returns None if no row is left, or if the rows that are left
-    are for several numbers.
+    Rows for another number than ``to`` do not count. Returns None if no row is left, or if the rows that are left are
+    for several numbers.
 
-    If several rows have the id, the reference decides, and then a final status. If several rows have the reference, a
-    row that was not refused comes first.
+    If several rows have the id, a row with the reference is preferred, then a row with a final status. If several rows
+    have the reference, a row that was not refused is preferred.
     """
     number = digits(to)
     own = [

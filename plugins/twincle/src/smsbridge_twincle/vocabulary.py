@@ -105,7 +105,7 @@ STATUSES: dict[str, Outcome] = {
 
 
 def outcome(word: str) -> Outcome:
-    """Return what a delivery status of Twincle means; ``word`` is the status in upper case."""
+    """Return the meaning in smsbridge of a delivery status of Twincle. ``word`` is the status in upper case."""
     return STATUSES.get(word, UNKNOWN_STATUS)
 
 
@@ -173,7 +173,7 @@ ERRORS: dict[str, Meaning] = {
 
 
 def refusal(text: str) -> Meaning | None:
-    """Return what an error text of Twincle means; None if the text is not in the table of this module."""
+    """Return the meaning of an error text of Twincle; None if the text is unknown."""
     lowered = text.lower()
     return next((meaning for part, meaning in ERRORS.items() if part in lowered), None)
 

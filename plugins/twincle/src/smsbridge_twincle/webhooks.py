@@ -24,11 +24,10 @@ IGNORED = frozenset({"contacts:subscriber:subscription"})
 
 
 def check_secret(webhook: HttpRequest, secret: str | None, *, setting: str) -> None:
-    """Check that a webhook carries ``Authorization: Bearer <secret>``.
+    """Check that a webhook carries the header ``Authorization: Bearer <secret>``.
 
-    Raises SignatureError if it does not, or if ``secret`` is None.
-
-    ``setting`` is the environment variable of the secret, for the error.
+    Raises SignatureError if the header is missing or wrong, or if ``secret`` is None. ``setting`` is the environment
+    variable of the secret, which the error names.
     """
     if not secret:
         raise SignatureError(
@@ -60,7 +59,7 @@ def challenge(webhook: HttpRequest) -> dict[str, str] | None:
 def items(webhook: HttpRequest) -> list[dict[str, Any]]:
     """Return the JSON objects in the body of a webhook, or else the fields of its query as a single object.
 
-    Raises PayloadError if there are none.
+    Raises PayloadError if the webhook has neither of them.
     """
     given = _body(webhook) or dict(webhook.query)
     found = given if isinstance(given, list) else [given]

@@ -39,7 +39,7 @@ class Series(NamedTuple):
 
 @dataclass(slots=True)
 class Text:
-    """A long incoming text: the parts that have come so far, by their number."""
+    """A long incoming text. ``parts`` has the parts that have come so far, by their number."""
 
     series: Series
     since: float
@@ -97,9 +97,9 @@ class Parts:
             return None if text.missing else Text(series, text.since, dict(text.parts))
 
     def overdue(self) -> list[Text]:
-        """Return the incomplete texts that have waited long enough.
+        """Return the incomplete texts whose missing parts did not come in time.
 
-        Each text is returned again until :meth:`forget` gets its key.
+        Each text is returned again at later calls, until :meth:`forget` is called with its key.
         """
         with self._lock:
             old = [text.series for text in self._texts.values() if reading.now().timestamp() - text.since > AGE]

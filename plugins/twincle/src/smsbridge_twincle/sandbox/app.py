@@ -55,7 +55,7 @@ def create_app(*, clock: Callable[[], float] = time.time, **options: Unpack[Opti
 
 
 class SandboxApp:
-    """The sandbox as an ASGI application. `requests` has the last 10000 requests, without their token."""
+    """The sandbox as an ASGI application. `requests` has the last 10000 requests, without their access token."""
 
     def __init__(self, state: State, watcher: Watcher | None = None) -> None:
         self.state = state

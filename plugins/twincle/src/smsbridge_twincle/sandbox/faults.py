@@ -57,11 +57,12 @@ class Faults:
         times: int = 1,
         after_accepting: bool = False,
     ) -> None:
-        """Spoil the answers to the next `times` requests, or only to those for `path` (such as `sms/send`).
+        """Change the answers to the next `times` requests, or only to those for the API `path` (such as `sms/send`).
 
-        A `body` that is a dict or a list is sent as JSON, a str as HTML, and bytes unchanged. `cut`: True or "before"
-        drops the connection before the answer, "middle" in the body. Without `status`, `body` and `cut`, the answer is
-        normal except for `headers` and `delay`. `after_accepting`: the request counts, and only its answer is spoilt.
+        A `body` that is a dict or a list is sent as JSON, a str as HTML, and bytes unchanged. `cut` drops the
+        connection: with True or "before", before the answer; with "middle", in the middle of the body. Without
+        `status`, `body` and `cut`, the answer is normal except for `headers` and `delay` (seconds). With
+        `after_accepting`, the sandbox first handles the request as usual, and only the answer is changed.
         """
         normal = after_accepting or (status is None and body is None and not cut)
         word: Cut = cut if isinstance(cut, str) else "before" if cut else "no"

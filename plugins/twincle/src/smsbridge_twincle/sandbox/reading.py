@@ -77,7 +77,7 @@ class Call:
         return "json" in self.headers.get("accept", "").lower()
 
     def without(self, token: str) -> Call:
-        """Return the same request without any trace of the token, to keep it and to show it."""
+        """Return the same request with all traces of the access token removed, so that it can be kept and shown."""
         body = self.body
         for form in {
             form for value in (token, self.token()) for form in (value, quote(value, safe=""), quote_plus(value))

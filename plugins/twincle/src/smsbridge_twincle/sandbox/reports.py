@@ -32,7 +32,10 @@ class HandshakeError(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Push:
-    """A push to the receiver of a webhook, and its outcome: `answer` is the HTTP status, or None without an answer."""
+    """An HTTP request to the receiver of a webhook, and its outcome.
+
+    `answer` is the HTTP status of the receiver's answer, or None without an answer.
+    """
 
     kind: str
     method: str
@@ -140,7 +143,7 @@ class Pusher:
         return self._note(done if done.acknowledged else self._again(done))
 
     async def settled(self) -> None:
-        """Push all entries that are due, and wait until they are done."""
+        """Push all reports that are due, and wait until they were sent."""
         self._launch()
         while self._flying:
             await asyncio.gather(*self._flying)

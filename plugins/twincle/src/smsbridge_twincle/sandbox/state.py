@@ -33,13 +33,14 @@ def masked(number: str) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """The settings of a sandbox: how it behaves.
+    """The settings that say how a sandbox behaves.
 
     `report_delay`: seconds until a text gets its final status by itself; None: only `push_report` ends it.
     `retry_interval`: seconds between the 3 repeats of a report that was not acknowledged (documented: 30 minutes).
-    `slow`: the delay of the magic number that answers late. `senders`: the approved senders; None approves any sender
-    of 1 to 6 letters or digits, except `INVSND`. `shuffle`: answer rows in random order. `pull_limit`: pulls a minute
-    before 429 (documented: 1000); 0 for no limit. `keep`: the maximum of texts in memory.
+    `slow`: the delay in seconds of the magic number that answers late. `senders`: the approved senders; None approves
+    any sender of 1 to 6 letters or digits, except `INVSND`. `shuffle`: put the rows of an answer in random order.
+    `pull_limit`: how many queries of statuses are answered in a minute before 429 (documented: 1000); 0 for no limit.
+    `keep`: the maximum number of texts in memory.
     """
 
     token: str = "sandbox-token"  # noqa: S105 - a fixed word that opens nothing
@@ -99,7 +100,7 @@ class Text:
         return self.ends if self.due is not None and now >= self.due else PENDING
 
     def ended_at(self, now: float) -> float | None:
-        """Return the time of the final status; None before it."""
+        """Return the time at which the text got its final status; None if it has none yet."""
         if self.reported:
             return self.reported_at
         return self.due if self.status(now) != PENDING and self.due is not None else None
