@@ -99,7 +99,10 @@ class _ByAge(_Filter):
 
 
 class TextAdmin(admin.ModelAdmin):
-    """Texts: found by reference, by the vendor's id, by the account or by the last digits of the number."""
+    """The page of the admin that lists the texts in the ledger.
+
+    It finds texts by the beginning of the reference, the vendor's id, the account, or the last digits of the number.
+    """
 
     list_display = ("reference", "recipient", "state", "status", "account", "purpose", "cost", "age")
     list_filter = (_ByState, _ByStatus, _ByPurpose, _ByAge)
@@ -190,7 +193,7 @@ class TextAdmin(admin.ModelAdmin):
 
     @admin.action(description="Ask the vendor about the selected texts", permissions=["ask"])
     def ask_the_vendor(self, request: HttpRequest, queryset: QuerySet) -> None:
-        """Ask as ``smsbridge texts poll`` does, but about the selected texts."""
+        """Ask the vendors how far the selected texts have come, and show the result. The ledger keeps the answers."""
         sms, counts = client(), Counter[str]()
         for text in self._few(request, queryset):
             known = _history(request, text)

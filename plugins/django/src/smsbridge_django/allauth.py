@@ -15,11 +15,13 @@ from .codes import send_code
 
 
 class PhoneMixin:
-    """The sending methods of an adapter, before ``DefaultAccountAdapter``; where numbers are kept is the project's own.
+    """Lets an adapter of django-allauth send its codes by smsbridge. Put this class before ``DefaultAccountAdapter``.
 
     ::
 
         class Adapter(PhoneMixin, DefaultAccountAdapter): ...
+
+    The project itself decides where phone numbers are kept, in the other methods of the adapter.
     """
 
     code_text: Any = gettext_lazy("Your code is %(code)s")
@@ -28,12 +30,18 @@ class PhoneMixin:
 
     @sensitive_variables()
     def send_verification_code_sms(self, user: Any, phone: str, code: str, **kwargs: Any) -> None:
-        """Send a code. A refusal is answered with :meth:`respond_sms_refused`."""
+        """Send the one-time code ``code`` to the number ``phone``.
+
+        If the text is refused, the answer to the request is that of :meth:`respond_sms_refused`.
+        """
         try:
             send_code(phone, self.code_text % {"code": code})
         except RefusedError as error:
             raise ImmediateHttpResponse(self.respond_sms_refused(user, error)) from error
 
     def respond_sms_refused(self, user: Any, error: RefusedError) -> HttpResponse:
-        """The answer to a person whose code was certainly not sent."""
+        """Return the HTTP response for a person whose code was certainly not sent.
+
+        Override this method for a page of your own.
+        """
         return HttpResponse(str(self.refused_text).encode(), status=503, content_type="text/plain; charset=utf-8")

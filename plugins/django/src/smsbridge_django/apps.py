@@ -8,14 +8,14 @@ from django.apps import AppConfig
 
 
 class SmsBridgeConfig(AppConfig):
-    """smsbridge in a Django project."""
+    """The Django app ``smsbridge_django``, for ``INSTALLED_APPS``."""
 
     name = "smsbridge_django"
     label = "smsbridge"
     verbose_name = "SMS"
 
     def ready(self) -> None:
-        """Register the system checks, and the hooks behind the signals."""
+        """Register the system checks, and the hooks that send the signals."""
         from smsbridge.errors import ConfigurationError
         from smsbridge.plugins import default_plugins
 

@@ -26,7 +26,7 @@ from .clients import client
 
 @register()
 def check_settings(**_: Any) -> list[CheckMessage]:
-    """What keeps texts from being sent, or webhooks from being taken in."""
+    """Return errors and warnings about settings that keep smsbridge from sending texts or accepting webhooks."""
     wrong = list(_wrong_in_settings())
     if wrong:
         return wrong
@@ -39,7 +39,7 @@ def check_settings(**_: Any) -> list[CheckMessage]:
 
 @register(Tags.security, deploy=True)
 def check_deployment(**_: Any) -> list[CheckMessage]:
-    """What is right on a developer's machine, and wrong in production."""
+    """Return warnings about settings that are right on a developer's machine, but wrong in production."""
     try:
         sms = client()
     except (ConfigurationError, TypeError, AttributeError):

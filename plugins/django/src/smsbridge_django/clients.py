@@ -18,10 +18,10 @@ _own: list[SmsClient] = []
 
 
 def client() -> SmsClient:
-    """The client of this process, made at the first call.
+    """Return the client of this process, which is made at the first call.
 
-    It is the one behind ``smsbridge.send``, or, if ``settings.SMSBRIDGE`` is set, one that reads only that mapping.
-    Raises ConfigurationError for settings that are missing or wrong.
+    If ``settings.SMSBRIDGE`` is set, the client reads its settings only from there; otherwise it is the client of
+    ``smsbridge.send``. Raises ConfigurationError for settings that are missing or wrong.
     """
     environ = conf.environ()
     if environ is None:

@@ -14,9 +14,10 @@ from .clients import client
 
 @sensitive_variables()  # error reports show the variables of others
 def send_code(number: Any, text: Any) -> None:
-    """Send a code. Raises RefusedError.
+    """Send a text with a one-time code to ``number``. Raises RefusedError if the text was certainly not sent.
 
-    A text that may have been sent counts as sent: the person gets the form, and asks for another code if none comes.
+    If it is uncertain whether the text was sent, nothing is raised: the person sees the form for the code, and asks for
+    another code if none comes.
     """
     with suppress(UncertainError):
         client().send(number, text, purpose=Purpose.OTP)

@@ -30,12 +30,13 @@ def send_on_commit(
 ) -> str:
     """Send a text when the transaction of the database ``using`` is committed; after a rollback it is not sent.
 
-    Returns its reference, which is decided now, so that a row of the same transaction can keep it. Outside of a
-    transaction the text is sent at once.
+    Returns the reference of the text, which is known now, so that a row of the same transaction can keep it. Outside of
+    a transaction the text is sent at once.
 
-    A text that is refused or uncertain raises nothing, since what was committed stays: it is logged with its reference,
-    and ``then`` is called with the Result, whatever it is. What ``then`` raises, and a ConfigurationError, come out of
-    the commit, and keep Django from calling what else waits for it.
+    If the text is refused or uncertain, no error is raised, because the transaction is committed already: the failure
+    is logged with the reference. ``then`` is called with the Result, also after a failure. An exception from ``then``,
+    and a ConfigurationError, are raised by the commit, and keep Django from calling the other functions that wait for
+    the commit.
     """
     if isinstance(to, Message):
         if text is not None or fields:

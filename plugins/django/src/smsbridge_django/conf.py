@@ -15,22 +15,22 @@ ALIAS = "SMSBRIDGE_DATABASE"
 
 
 def environ() -> Mapping[str, str | None] | None:
-    """What is read in the place of the environment, if anything is."""
+    """Return ``settings.SMSBRIDGE``, the variables to read instead of the environment; None if that is not set."""
     given: Mapping[str, str | None] | None = getattr(settings, ENVIRON, None)
     return given
 
 
 def accounts() -> Sequence[str] | None:
-    """The accounts that get a webhook; None for all that can take webhooks."""
+    """Return the names of the accounts that get a webhook; None for all accounts that can have webhooks."""
     given: Sequence[str] | None = getattr(settings, ACCOUNTS, None)
     return given
 
 
 def alias() -> str:
-    """The alias of the ledger's database, whether ``DATABASES`` has it or not."""
+    """Return the alias of the ledger's database in ``DATABASES``, whether or not ``DATABASES`` has that alias."""
     return str(getattr(settings, ALIAS, "smsbridge"))
 
 
 def has_database() -> bool:
-    """Whether ``DATABASES`` has the ledger's database."""
+    """Return whether ``DATABASES`` has the ledger's database."""
     return alias() in settings.DATABASES

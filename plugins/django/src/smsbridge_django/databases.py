@@ -18,14 +18,15 @@ _POSTGRES = ("postgres://", "postgresql://")
 
 
 def database(environ: Mapping[str, str | None] | None = None) -> dict[str, Any]:
-    """An entry of ``DATABASES`` for the ledger's store, which can be read but not changed through it.
+    """Return an entry of ``DATABASES`` for the store of the ledger. Django can read that database, but not change it.
 
     ::
 
         DATABASES = {"default": {...}, "smsbridge": smsbridge_django.database()}
 
-    The store is that of SMSBRIDGE_LEDGER_STORE or SMSBRIDGE_STORE, or of ``environ``, as in ``settings.SMSBRIDGE``. If
-    none is set, the entry is of an empty database in memory. Raises ConfigurationError for a store that is no database.
+    The store is that of SMSBRIDGE_LEDGER_STORE or SMSBRIDGE_STORE, read from ``environ`` if that is given, such as the
+    mapping in ``settings.SMSBRIDGE``. If none is set, the entry is that of an empty database in memory. Raises
+    ConfigurationError if the store is not in SQLite or PostgreSQL.
     """
     choice = Reading(environ).run(lambda: chosen("ledger"))
     if choice.url is None or choice.url.startswith("memory:"):

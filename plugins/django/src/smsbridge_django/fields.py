@@ -10,7 +10,7 @@ from django.utils import timezone
 
 
 class MomentField(models.Field):
-    """A time. In SQLite the ledger has seconds since 1970, in PostgreSQL a ``timestamptz``."""
+    """A model field for a time in the ledger: seconds since 1970 in SQLite, a ``timestamptz`` in PostgreSQL."""
 
     # Not a DateTimeField, whose converter for SQLite reads text.
 

@@ -12,9 +12,10 @@ from smsbridge.values import State
 
 
 def settle(client: SmsClient, reference: str, state: State) -> State | None:
-    """Settle a text in doubt, and return its state then; None if the ledger does not know it.
+    """Record that a text in doubt was ``state`` (accepted or refused).
 
-    Raises ConfigurationError if the ledger cannot be used.
+    Returns the state of the text after that, or None if the ledger has no text with this reference. Raises
+    ConfigurationError if the ledger cannot be used.
     """
     for policy in each(client.provider):
         if isinstance(policy, Reporting):
@@ -23,7 +24,11 @@ def settle(client: SmsClient, reference: str, state: State) -> State | None:
 
 
 def ask(client: SmsClient, text: TextRecord) -> str:
-    """Ask the vendor how far a text has come, and say in a word what came of that. The ledger keeps the answer."""
+    """Ask the vendor how far ``text`` has come. The ledger keeps the answer.
+
+    Returns the result in a few words for people, such as ``came further``. Does not raise if the vendor cannot be
+    asked.
+    """
     if text.state is not State.ACCEPTED or text.is_code or not text.id:
         return "not asked about: no vendor can be asked about texts in doubt, refused texts and codes"
     if text.final:

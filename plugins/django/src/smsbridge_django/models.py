@@ -28,7 +28,10 @@ def _word(**more: Any) -> Any:
 
 
 class Text(models.Model):
-    """A text in the ledger: read-only. To change what became of it is the ledger's own work."""
+    """A text in the ledger, read-only.
+
+    Saving or deleting a text raises TypeError, because only the ledger changes its rows.
+    """
 
     number = models.BigAutoField(primary_key=True)
     reference = _word()
@@ -80,18 +83,18 @@ class Text(models.Model):
 
     @property
     def status(self) -> str:
-        """How far it came, if it was accepted."""
+        """The status of the text, such as ``delivered``; an empty string if the text was not accepted."""
         if self.state != State.ACCEPTED:
             return ""
         return str(self.reported or self.answered or Status.UNKNOWN.value)
 
     @property
     def cost(self) -> str:
-        """Price and currency, as the vendor says; empty if it does not."""
+        """The price and the currency of the text, as the vendor gives them; an empty string without a price."""
         price, unit = (self.price, self.unit) if self.report_price is None else (self.report_price, self.report_unit)
         return "" if price is None else f"{price} {unit}"
 
     @property
     def is_in_doubt(self) -> bool:
-        """Whether it may have been sent."""
+        """Whether it is unknown if the text was sent."""
         return not State(self.state).settled

@@ -21,7 +21,7 @@ _log = logger("smsbridge.django")
 
 
 def webhook(request: Request, account: str) -> Response:
-    """Take in a webhook of ``account``. Everything is done before the vendor gets its answer."""
+    """Handle a webhook for the account named ``account``. The vendor gets the answer after all work is done."""
     try:
         webhooks = Webhooks(client(), accounts=conf.accounts())
     except ConfigurationError as error:
