@@ -25,7 +25,7 @@ _log = logger("smsbridge.stores")
 class AskedCounters:
     """Counters of limits and caps in PostgreSQL, which only the thread of ``writer`` uses.
 
-    A call with an answer is a flow that waits for that thread; any other call returns immediately.
+    A question is a flow that waits for that thread. The calls without an answer return immediately, except ``close``.
     """
 
     def __init__(self, writer: Writer[PostgresCounts]) -> None:
