@@ -220,8 +220,8 @@ def test_no_migration_makes_the_table():
 def test_the_vendor_is_asked_about_the_selected_texts(send, number):
     text, slow = send(), send(reference=f"slow-{number}")
     answer = act(log_in("view_text", "ask_text"), "ask_the_vendor", text, slow)
-    assert "1 came further" in answer.content.decode()
-    assert "1 as before" in answer.content.decode()
+    assert '<li class="info">1 came further' in answer.content.decode()
+    assert '<li class="info">1 as before' in answer.content.decode()
     assert Text.objects.get(pk=text.pk).status == "delivered"
 
 
@@ -230,7 +230,8 @@ def test_the_vendor_is_asked_about_the_selected_texts(send, number):
 )
 def test_a_question_that_fails_is_said(name, words, send, number):
     text = send(reference=f"{name}-{number}")
-    assert f"1 {words}" in act(log_in("view_text", "ask_text"), "ask_the_vendor", text).content.decode()
+    shown = act(log_in("view_text", "ask_text"), "ask_the_vendor", text).content.decode()
+    assert f'<li class="warning">1 {words}' in shown
     assert Text.objects.get(pk=text.pk).status == "queued"
 
 

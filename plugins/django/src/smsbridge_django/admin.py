@@ -26,7 +26,7 @@ from smsbridge.values import Money, Purpose, State, Status
 
 from . import conf
 from .clients import client
-from .ledger import ask, settle
+from .ledger import ANSWERED, ask, settle
 from .models import Text
 
 MOST = 100
@@ -104,7 +104,7 @@ class TextAdmin(admin.ModelAdmin):
     It finds texts by the beginning of the reference, the vendor's id, the account, or the last digits of the number.
     """
 
-    list_display = ("reference", "recipient", "state", "status", "account", "purpose", "cost", "age")
+    list_display = ("reference", "recipient", "state", "status", "age", "account", "purpose", "cost")
     list_filter = (_ByState, _ByStatus, _ByPurpose, _ByAge)
     list_per_page = MOST
     list_max_show_all = MOST
@@ -173,9 +173,9 @@ class TextAdmin(admin.ModelAdmin):
     @admin.display(description="context")
     def context(self, text: Text) -> str:
         kept = text.history.text.context if text.history else {}
-        return ", ".join(f"{name}: {value}" for name, value in kept.items())
+        return ", ".join(f"{name}: {value}" for name, value in kept.items()) or "-"
 
-    @admin.display(description="reports, the oldest first")
+    @admin.display(description="the oldest first")
     def reports(self, text: Text) -> str:
         rows = [
             (
@@ -199,7 +199,8 @@ class TextAdmin(admin.ModelAdmin):
             known = _history(request, text)
             counts[ask(sms, known.text) if known else "gone from the ledger"] += 1
         for words, count in counts.items():
-            self.message_user(request, f"{count} {words}", messages.INFO)
+            level = messages.INFO if words in ANSWERED else messages.WARNING
+            self.message_user(request, f"{count} {words}", level)
 
     @admin.action(description="Settle the selected texts in doubt as accepted", permissions=["settle"])
     def settle_as_accepted(self, request: HttpRequest, queryset: QuerySet) -> TemplateResponse | None:
@@ -212,7 +213,9 @@ class TextAdmin(admin.ModelAdmin):
     def _settle(self, request: HttpRequest, queryset: QuerySet, state: State) -> TemplateResponse | None:
         texts = [text for text in self._few(request, queryset) if text.is_in_doubt]
         if not texts:
-            self.message_user(request, "none of these texts is in doubt: a settled text is never changed")
+            self.message_user(
+                request, "none of these texts is in doubt: a settled text is never changed", messages.WARNING
+            )
             return None
         if "confirmed" not in request.POST:
             return self._ask_for_confirmation(request, texts, state)
@@ -272,7 +275,7 @@ def _as_words(value: object) -> str:
 def _shown(name: str) -> Any:
     """A column of the page: this attribute of the text's TextRecord."""
 
-    @admin.display(description=name.replace("_", " "))
+    @admin.display(description="vendor's id" if name == "id" else name.replace("_", " "))
     def show(text: Text) -> Any:
         return _as_words(getattr(text.history and text.history.text, name, None))
 

@@ -10,6 +10,10 @@ from smsbridge.ledger.reporting import Reporting
 from smsbridge.stores.blocking import at_once
 from smsbridge.values import State
 
+FINAL, SAME, FURTHER = "final already", "as before", "came further"
+ANSWERED = frozenset({FINAL, SAME, FURTHER})
+"""What :func:`ask` says if it is known how far the text has come. Its other words say why it is not known."""
+
 
 def settle(client: SmsClient, reference: str, state: State) -> State | None:
     """Record that a text in doubt was ``state`` (accepted or refused).
@@ -32,7 +36,7 @@ def ask(client: SmsClient, text: TextRecord) -> str:
     if text.state is not State.ACCEPTED or text.is_code or not text.id:
         return "not asked about: no vendor can be asked about texts in doubt, refused texts and codes"
     if text.final:
-        return "final already"
+        return FINAL
     sent = SentMessage(
         account=text.carried_by, provider=text.provider, id=text.id, to=text.to, reference=text.reference
     )
@@ -40,7 +44,7 @@ def ask(client: SmsClient, text: TextRecord) -> str:
         report = client.status(sent)
     except (ConfigurationError, QueryError) as error:
         return _why_not(error)
-    return "as before" if (report.status, report.final) == (text.status, text.final) else "came further"
+    return SAME if (report.status, report.final) == (text.status, text.final) else FURTHER
 
 
 def _why_not(error: ConfigurationError | QueryError) -> str:
