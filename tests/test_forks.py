@@ -58,6 +58,7 @@ ALLOWED = {
     ("src/smsbridge/promise.py", "Lock"): "of one thread that waits",
     ("src/smsbridge/promise.py", "Future"): "the type alone",
     ("src/smsbridge/flow.py", "Future"): "the type alone",
+    ("src/smsbridge/testing/applications.py", "ThreadPoolExecutor"): "of one call of a test, which ends it",
     ("src/smsbridge/wire/dialing.py", "allocate_lock"): "of one look-up, whose threads a forked process does not have",
     ("src/smsbridge/many.py", "Lock"): "of one iteration, whose threads a forked process does not have",
     ("plugins/twincle/src/smsbridge_twincle/sandbox/server.py", "Event"): "of one start of the sandbox",

@@ -66,7 +66,7 @@ def test_a_text_of_which_a_policy_says_nothing_was_not_sent_and_that_is_its_bug(
 
     results = drive(attempt_batch(made(nothing), texts(2)))
     assert [type(result.error) for result in results] == [ProviderBugError] * 2
-    assert all("gave no outcome" in str(result.error) for result in results)
+    assert all("gave no reason" in str(result.error) for result in results)
     assert [result.error.reference for result in results] == ["ref-0", "ref-1"]
 
 

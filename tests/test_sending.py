@@ -727,35 +727,44 @@ def good(self, messages, index):
     ("make", "words"),
     [
         (lambda self, rows: [good(self, rows, 0)], "no row for this message"),
-        (lambda self, rows: [good(self, rows, 0), good(self, rows, 1), good(self, rows, 1)], "ambiguous"),
-        (lambda self, rows: [good(self, rows, 0), Result(index=1, message=rows[1])], "ambiguous"),
+        (
+            lambda self, rows: [good(self, rows, 0), good(self, rows, 1), good(self, rows, 1)],
+            "several rows, or an invalid row",
+        ),
+        (lambda self, rows: [good(self, rows, 0), Result(index=1, message=rows[1])], "several rows, or an invalid row"),
         (
             lambda self, rows: [
                 good(self, rows, 0),
                 Result(index=1, message=rows[1], sent=self.accepted(rows[1], id="1"), error=OptedOutError()),
             ],
-            "ambiguous",
+            "several rows, or an invalid row",
         ),
         (lambda self, rows: [good(self, rows, 0), Result(index=7, message=rows[1])], "no row for this message"),
         (lambda self, rows: [good(self, rows, 0), self.accepted(rows[1], id="1")], "no row for this message"),
         (lambda self, rows: [good(self, rows, 0), None], "no row for this message"),
         (lambda self, rows: [good(self, rows, 0), Result(index=[1], message=rows[1])], "no row for this message"),
-        (lambda self, rows: [good(self, rows, 0), Result(index=1, message=rows[1], error="no")], "ambiguous"),
+        (
+            lambda self, rows: [good(self, rows, 0), Result(index=1, message=rows[1], error="no")],
+            "several rows, or an invalid row",
+        ),
         (
             lambda self, rows: [
                 good(self, rows, 0),
                 Result(index=1, message=rows[1], sent=self.accepted(rows[0], id="1")),
             ],
-            "ambiguous",
+            "several rows, or an invalid row",
         ),
         (
             lambda self, rows: [
                 good(self, rows, 0),
                 Result(index=1, message=rows[1], sent=self.accepted(rows[1], id="")),
             ],
-            "ambiguous",
+            "several rows, or an invalid row",
         ),
-        (lambda self, rows: [good(self, rows, 0), Result(index=1, message=rows[1], sent={"id": 1})], "ambiguous"),
+        (
+            lambda self, rows: [good(self, rows, 0), Result(index=1, message=rows[1], sent={"id": 1})],
+            "several rows, or an invalid row",
+        ),
         (
             lambda self, rows: [good(self, rows, 0), Result(index=1, message=rows[1], error=SendError())],
             "may or may not",

@@ -69,7 +69,12 @@ def assert_fit(text, *, shows_a_text=False, endless=False):
 # --- places of output -----------------------------------------------------------------------------------------------------
 
 SINKS = {
-    "logging.getLogger": {"smsbridge/logs.py", "smsbridge/wire/over_httpx.py", "smsbridge/testing/watching.py"},
+    "logging.getLogger": {
+        "smsbridge/logs.py",
+        "smsbridge/wire/over_httpx.py",
+        "smsbridge/testing/watching.py",
+        "smsbridge_postgres/connection.py",
+    },
     "warnings.warn": {"smsbridge/provider.py", "smsbridge/many.py", "smsbridge/unread.py"},
     "print": {"smsbridge_twincle/sandbox/printing.py", "smsbridge_twincle/sandbox/command.py"},
     "click.echo": {"smsbridge/cli/output.py", "smsbridge/cli/app.py"},
