@@ -315,10 +315,13 @@ class History:
         assert times <= 1 or lost, f"{message.reference} was refused for its own fault {times} times"
 
     def check_good_number(self, message, told):
-        """No good number fails because of a bad one."""
+        """No good number fails because of a bad one.
+
+        A text that was interrupted before may be in the ledger, or proven absent when it is repeated: sent next time.
+        """
         healthy = not self.limited and not any(vendor.faults for vendor in self.vendors)
         if healthy and message.to[-1] not in (BAD, OPTED_OUT) and isinstance(told, SendError):
-            assert told.reason in ("cancelled", "in-ledger"), f"a good number failed: {told!r}"
+            assert told.reason in ("cancelled", "in-ledger", "absent"), f"a good number failed: {told!r}"
 
     def check_budget(self, messages, marks, begun):
         for vendor, (_, start) in zip(self.vendors, marks, strict=True):
