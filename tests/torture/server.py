@@ -123,6 +123,8 @@ class Peer:
         if isinstance(self.sock, ssl.SSLSocket):
             self.sock = Inner(self.sock, context)
         else:
+            # Raises OSError for a client that has hung up. Wrapping its socket would raise too, and leave the socket open.
+            self.sock.getpeername()
             self.sock = context.wrap_socket(self.sock, server_side=True)
             self.server.raw[self] = self.sock
 
