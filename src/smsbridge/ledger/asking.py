@@ -71,11 +71,13 @@ def asked(flow: Flow[T]) -> T:
 def all_of(entries: Entries, **wanted: Any) -> Iterator[Entry]:
     """Yield all entries of the ledger that match ``wanted``. An entry is the record of a text.
 
-    ``wanted`` holds arguments for ``Entries.page``. The entries are read page by page.
+    ``wanted`` holds fields of EntryFilters. The entries are read page by page.
     """
-    after = 0
+    from smsbridge.stores.entries import EntryFilters
+
+    filters, after = EntryFilters(**wanted), 0
     while True:
-        page = asked(entries.page(after=after, limit=PAGE, **wanted))
+        page = asked(entries.page(filters, after=after, limit=PAGE))
         for _, entry in page:
             yield entry
         if len(page) < PAGE:

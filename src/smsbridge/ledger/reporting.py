@@ -18,7 +18,17 @@ from smsbridge.messages import DeliveryReport, Event
 from smsbridge.policies.policy import Policy
 from smsbridge.promise import Overdue
 from smsbridge.provider import Capability
-from smsbridge.stores.entries import Change, Entry, Outcome, State, Unwritable, new_ticket, person_of, unicode
+from smsbridge.stores.entries import (
+    Change,
+    Entry,
+    EntryFilters,
+    Outcome,
+    State,
+    Unwritable,
+    new_ticket,
+    person_of,
+    unicode,
+)
 from smsbridge.stores.folding import proven, taker_of
 from smsbridge.stores.kept import FileEntries
 from smsbridge.stores.seam import Entries
@@ -154,19 +164,16 @@ class Reporting(Policy):
         person = None
         if wanted.to is not None:
             person = person_of((yield from self._read(self._identified)), wanted.to)
-        found = yield from self._read(
-            lambda: self._entries().page(
-                account=wanted.account,
-                states=wanted.states,
-                statuses=wanted.statuses,
-                final=wanted.final,
-                person=person,
-                within=wanted.within,
-                beyond=wanted.beyond,
-                after=after,
-                limit=limit,
-            )
+        filters = EntryFilters(
+            account=wanted.account,
+            states=wanted.states,
+            statuses=wanted.statuses,
+            final=wanted.final,
+            person=person,
+            within=wanted.within,
+            beyond=wanted.beyond,
         )
+        found = yield from self._read(lambda: self._entries().page(filters, after=after, limit=limit))
         return [(number, record_of(entry)) for number, entry in found]
 
     # --- settling -----------------------------------------------------------------------------------------------------

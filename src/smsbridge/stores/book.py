@@ -6,9 +6,9 @@ from collections.abc import Collection, Sequence
 from contextlib import AbstractContextManager
 from typing import Protocol
 
-from smsbridge.messages import DeliveryReport, Status
+from smsbridge.messages import DeliveryReport
 
-from .entries import Change, Claim, Entry, State
+from .entries import EVERY_ENTRY, Change, Claim, Entry, EntryFilters
 
 
 class Book(Protocol):
@@ -98,25 +98,11 @@ class Book(Protocol):
         ...
 
     def entries(
-        self,
-        *,
-        account: str | None = None,
-        reference: str | None = None,
-        states: Collection[State] = (),
-        statuses: Collection[Status] = (),
-        final: bool | None = None,
-        person: bytes | None = None,
-        within: float | None = None,
-        beyond: float | None = None,
-        after: int = 0,
-        limit: int = 1000,
+        self, filters: EntryFilters = EVERY_ENTRY, *, after: int = 0, limit: int = 1000
     ) -> list[tuple[int, Entry]]:
-        """Return the entries that match all given filters, each with its number, in the order of their first claims.
+        """Return the entries that match all ``filters``, each with its number, in the order of their first claims.
 
-        At most ``limit`` are returned; ``after`` is the number of the last entry already seen. ``within`` and
-        ``beyond`` are seconds by the clock of the store: the texts were claimed at most ``within`` and more than
-        ``beyond`` seconds ago. ``person`` is the keyed hash of the recipient's number
-        (:func:`~smsbridge.stores.digests.person_of`). ``statuses`` and ``final`` match accepted texts only.
+        At most ``limit`` are returned; ``after`` is the number of the last entry already seen.
         """
         ...
 

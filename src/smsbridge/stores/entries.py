@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -16,10 +16,12 @@ from .digests import Kind, digest, new_ticket, person_of
 from .standing import Standing
 
 __all__ = [
+    "EVERY_ENTRY",
     "Change",
     "Claim",
     "Clash",
     "Entry",
+    "EntryFilters",
     "Kind",
     "Outcome",
     "State",
@@ -243,6 +245,28 @@ class Entry:
             expires_at=one.expires_at,
             repeated=True,
         )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EntryFilters:
+    """Which entries a store is asked for: the entries that match every filter that is not None or empty.
+
+    ``within`` and ``beyond`` are seconds by the clock of the store: the texts were claimed at most ``within`` and more
+    than ``beyond`` seconds ago. ``person`` is the keyed hash of the recipient's number
+    (:func:`~smsbridge.stores.digests.person_of`). ``statuses`` and ``final`` match accepted texts only.
+    """
+
+    account: str | None = None
+    reference: str | None = None
+    states: Collection[State] = ()
+    statuses: Collection[Status] = ()
+    final: bool | None = None
+    person: bytes | None = None
+    within: float | None = None
+    beyond: float | None = None
+
+
+EVERY_ENTRY = EntryFilters()
 
 
 @dataclass(frozen=True, slots=True)

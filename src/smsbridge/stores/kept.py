@@ -12,13 +12,13 @@ from typing import Any, TypeVar
 from smsbridge.flow import Await, Flow
 from smsbridge.forks import fresh_lock, under
 from smsbridge.logs import logger
-from smsbridge.messages import DeliveryReport, Status
+from smsbridge.messages import DeliveryReport
 from smsbridge.own_file import Kind, is_known
 from smsbridge.promise import Promise
 
 from .book import Book
 from .caps import Full
-from .entries import Change, Claim, Entry, Outcome, State, Unwritable
+from .entries import EVERY_ENTRY, Change, Claim, Entry, EntryFilters, Outcome, Unwritable
 from .seam import Cap, Turn
 from .sqlite_counts import COUNTS, SqliteCounts
 from .writer import Writer
@@ -63,33 +63,9 @@ class _Kept(ABC):
         return self._ask(lambda book: book.reports(reference))
 
     def page(
-        self,
-        *,
-        account: str | None = None,
-        reference: str | None = None,
-        states: Collection[State] = (),
-        statuses: Collection[Status] = (),
-        final: bool | None = None,
-        person: bytes | None = None,
-        within: float | None = None,
-        beyond: float | None = None,
-        after: int = 0,
-        limit: int = 1000,
+        self, filters: EntryFilters = EVERY_ENTRY, *, after: int = 0, limit: int = 1000
     ) -> Flow[list[tuple[int, Entry]]]:
-        return self._ask(
-            lambda book: book.entries(
-                account=account,
-                reference=reference,
-                states=states,
-                statuses=statuses,
-                final=final,
-                person=person,
-                within=within,
-                beyond=beyond,
-                after=after,
-                limit=limit,
-            )
-        )
+        return self._ask(lambda book: book.entries(filters, after=after, limit=limit))
 
     def prune(self, older_than: float, limit: int, *, account: str | None = None) -> Flow[int]:
         return self._ask(lambda book: book.prune(older_than, limit, account=account))

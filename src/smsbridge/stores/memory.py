@@ -11,11 +11,10 @@ from dataclasses import dataclass, replace
 
 from smsbridge.attempts import utc_now
 from smsbridge.errors import ConfigurationError
-from smsbridge.messages import DeliveryReport, Status
+from smsbridge.messages import DeliveryReport
 
-from .entries import Change, Claim, Entry, Outcome, State
+from .entries import EVERY_ENTRY, Change, Claim, Entry, EntryFilters, Outcome, State
 from .folding import begun, folded, recorded, taker_of
-from .standing import Standing
 
 
 @dataclass(slots=True)
@@ -167,33 +166,11 @@ class MemoryBook:
         return self._entries.get(reference)
 
     def entries(
-        self,
-        *,
-        account: str | None = None,
-        reference: str | None = None,
-        states: Collection[State] = (),
-        statuses: Collection[Status] = (),
-        final: bool | None = None,
-        person: bytes | None = None,
-        within: float | None = None,
-        beyond: float | None = None,
-        after: int = 0,
-        limit: int = 1000,
+        self, filters: EntryFilters = EVERY_ENTRY, *, after: int = 0, limit: int = 1000
     ) -> list[tuple[int, Entry]]:
-        now = utc_now()
-        found = [
-            (number, entry)
-            for number, entry in enumerate(self._entries.values(), 1)
-            if number > after
-            and account in (None, entry.claim.account)
-            and reference in (None, entry.claim.reference)
-            and (not states or entry.state in states)
-            and person in (None, entry.claim.person)
-            and (within is None or (now - entry.claim.at).total_seconds() <= within)
-            and (beyond is None or (now - entry.claim.at).total_seconds() > beyond)
-            and _stands(entry.standing, statuses, final=final)
-        ]
-        return found[:limit]
+        numbered = enumerate(self._entries.values(), 1)
+        found = (each for each in numbered if each[0] > after and _matches(each[1], filters))
+        return list(itertools.islice(found, limit))
 
     def prune(self, older_than: float, limit: int, *, account: str | None = None) -> int:
         return 0  # it ends before anything in it is old
@@ -202,7 +179,16 @@ class MemoryBook:
         pass
 
 
-def _stands(standing: Standing | None, statuses: Collection[Status], *, final: bool | None) -> bool:
-    if statuses and (standing is None or standing.status not in statuses):
-        return False
-    return final is None or (standing is not None and standing.final is final)
+def _matches(entry: Entry, filters: EntryFilters) -> bool:
+    claim, standing = entry.claim, entry.standing
+    age = (utc_now() - claim.at).total_seconds()
+    return (
+        filters.account in (None, claim.account)
+        and filters.reference in (None, claim.reference)
+        and filters.person in (None, claim.person)
+        and (not filters.states or entry.state in filters.states)
+        and (not filters.statuses or (standing is not None and standing.status in filters.statuses))
+        and (filters.final is None or (standing is not None and standing.final is filters.final))
+        and (filters.within is None or age <= filters.within)
+        and (filters.beyond is None or age > filters.beyond)
+    )

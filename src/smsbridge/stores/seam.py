@@ -14,10 +14,10 @@ from datetime import datetime, timedelta
 from typing import Literal, Protocol
 
 from smsbridge.flow import Flow
-from smsbridge.messages import DeliveryReport, Status
+from smsbridge.messages import DeliveryReport
 
 from .caps import Full
-from .entries import Change, Claim, Entry, State
+from .entries import EVERY_ENTRY, Change, Claim, Entry, EntryFilters
 from .gcra import Rate
 from .opt_outs import OptOut
 from .sqlite_file import Sync
@@ -150,25 +150,11 @@ class Entries(Protocol):
         ...
 
     def page(
-        self,
-        *,
-        account: str | None = None,
-        reference: str | None = None,
-        states: Collection[State] = (),
-        statuses: Collection[Status] = (),
-        final: bool | None = None,
-        person: bytes | None = None,
-        within: float | None = None,
-        beyond: float | None = None,
-        after: int = 0,
-        limit: int = 1000,
+        self, filters: EntryFilters = EVERY_ENTRY, *, after: int = 0, limit: int = 1000
     ) -> Flow[list[tuple[int, Entry]]]:
-        """Return the entries that match all given filters, each with its number, in the order of their first claims.
+        """Return the entries that match all ``filters``, each with its number, in the order of their first claims.
 
-        At most ``limit`` are returned; ``after`` is the number of the last entry already seen. ``within`` and
-        ``beyond`` are seconds by the clock of the store: the texts were claimed at most ``within`` and more than
-        ``beyond`` seconds ago. ``person`` is the keyed hash of the recipient's number
-        (:func:`~smsbridge.stores.digests.person_of`). ``statuses`` and ``final`` match accepted texts only.
+        At most ``limit`` are returned; ``after`` is the number of the last entry already seen.
         """
         ...
 

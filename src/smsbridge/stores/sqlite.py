@@ -13,10 +13,10 @@ from typing import Any
 
 from smsbridge.attempts import utc_now
 from smsbridge.errors import ConfigurationError
-from smsbridge.messages import DeliveryReport, Status
+from smsbridge.messages import DeliveryReport
 
 from . import rows
-from .entries import Change, Claim, Entry, Outcome, State
+from .entries import EVERY_ENTRY, Change, Claim, Entry, EntryFilters, Outcome
 from .folding import folded, recorded, taker_of
 from .sqlite_file import SqliteFile, Sync
 from .sqlite_schema import LEDGER, VERSION
@@ -206,30 +206,21 @@ class SqliteBook(SqliteFile):
         return None if row is None else rows.entry(row)[1]
 
     def entries(
-        self,
-        *,
-        account: str | None = None,
-        reference: str | None = None,
-        states: Collection[State] = (),
-        statuses: Collection[Status] = (),
-        final: bool | None = None,
-        person: bytes | None = None,
-        within: float | None = None,
-        beyond: float | None = None,
-        after: int = 0,
-        limit: int = 1000,
+        self, filters: EntryFilters = EVERY_ENTRY, *, after: int = 0, limit: int = 1000
     ) -> list[tuple[int, Entry]]:
         now = utc_now().timestamp()
+        states = [state.value for state in filters.states]
+        statuses = [status.value for status in filters.statuses]
         wanted: dict[str, Sequence[Any]] = {
             "number > ?": (after,),
-            "account = ?": () if account is None else (account,),
-            "reference = ?": () if reference is None else (reference,),
-            f"state IN ({_list(list(states), '?')})": [state.value for state in states],
-            f"reported IN ({_list(list(statuses), '?')})": [status.value for status in statuses],
-            "state = 'accepted' AND final = ?": () if final is None else (int(final),),
-            "person = ?": () if person is None else (person,),
-            "claimed_at >= ?": () if within is None else (now - within,),
-            "claimed_at < ?": () if beyond is None else (now - beyond,),
+            "account = ?": _given(filters.account),
+            "reference = ?": _given(filters.reference),
+            f"state IN ({_list(states, '?')})": states,
+            f"reported IN ({_list(statuses, '?')})": statuses,
+            "state = 'accepted' AND final = ?": _given(filters.final),
+            "person = ?": _given(filters.person),
+            "claimed_at >= ?": () if filters.within is None else (now - filters.within,),
+            "claimed_at < ?": () if filters.beyond is None else (now - filters.beyond,),
         }
         given = {clause: values for clause, values in wanted.items() if values}
         query = f"SELECT {_ENTRY} FROM smsbridge_ledger WHERE {' AND '.join(given)} ORDER BY number LIMIT ?"
@@ -242,6 +233,10 @@ class SqliteBook(SqliteFile):
         self._db.executemany(_PRUNE_REPORTS, gone)
         self._db.execute(_PRUNE_WAITING, (before, limit))
         return len(gone)
+
+
+def _given(value: Any) -> Sequence[Any]:
+    return () if value is None else (value,)
 
 
 def _proof(key: bytes) -> bytes:

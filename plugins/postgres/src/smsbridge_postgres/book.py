@@ -13,9 +13,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from smsbridge.errors import ConfigurationError
-from smsbridge.messages import DeliveryReport, Status
+from smsbridge.messages import DeliveryReport
 from smsbridge.stores import rows
-from smsbridge.stores.entries import Change, Claim, Clash, Entry, Outcome, State, Unwritable
+from smsbridge.stores.entries import EVERY_ENTRY, Change, Claim, Clash, Entry, EntryFilters, Outcome, Unwritable
 from smsbridge.stores.folding import folded, recorded, taker_of
 from smsbridge.stores.writer import log_lost
 
@@ -224,30 +224,20 @@ class PostgresBook(Shelf):
         return None if self._is_absent() else self._found([reference]).get(storable(reference))
 
     def entries(
-        self,
-        *,
-        account: str | None = None,
-        reference: str | None = None,
-        states: Collection[State] = (),
-        statuses: Collection[Status] = (),
-        final: bool | None = None,
-        person: bytes | None = None,
-        within: float | None = None,
-        beyond: float | None = None,
-        after: int = 0,
-        limit: int = 1000,
+        self, filters: EntryFilters = EVERY_ENTRY, *, after: int = 0, limit: int = 1000
     ) -> list[tuple[int, Entry]]:
         self._need()
+        reference = filters.reference
         wanted = {
             "number > %s": after,
-            "account = %s": account,
+            "account = %s": filters.account,
             "reference = %s": None if reference is None else storable(reference),
-            "state = ANY(%s)": [state.value for state in states] or None,
-            "reported = ANY(%s)": [status.value for status in statuses] or None,
-            "state = 'accepted' AND final = %s": final,
-            "person = %s": person,
-            f"claimed_at >= {sql.AGO}": within,
-            f"claimed_at < {sql.AGO}": beyond,
+            "state = ANY(%s)": [state.value for state in filters.states] or None,
+            "reported = ANY(%s)": [status.value for status in filters.statuses] or None,
+            "state = 'accepted' AND final = %s": filters.final,
+            "person = %s": filters.person,
+            f"claimed_at >= {sql.AGO}": filters.within,
+            f"claimed_at < {sql.AGO}": filters.beyond,
         }
         given = {clause: value for clause, value in wanted.items() if value is not None}
         return [rows.entry(row) for row in self._ask(sql.page(given), [*given.values(), limit])]

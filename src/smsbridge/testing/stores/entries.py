@@ -14,7 +14,7 @@ from smsbridge.attempts import utc_now
 from smsbridge.errors import ConfigurationError
 from smsbridge.messages import Message, Money, SentMessage, Status
 from smsbridge.stores.blocking import at_once
-from smsbridge.stores.entries import Claim, Entry, Kind, Outcome, State
+from smsbridge.stores.entries import Claim, Entry, EntryFilters, Kind, Outcome, State
 
 from .kit import MOMENTS, Kit, Moment, interrupt
 
@@ -176,7 +176,7 @@ class EntryTests(Kit):
         entries.close()
 
     def _found(self, entries: Any, **wanted: Any) -> list[str]:
-        return [entry.claim.reference for _, entry in at_once(entries.page(**wanted))]
+        return [entry.claim.reference for _, entry in at_once(entries.page(EntryFilters(**wanted)))]
 
 
 class SharedEntryTests(Kit):

@@ -13,7 +13,7 @@ import pytest
 from smsbridge.messages import DeliveryReport, Money, SentMessage, Status
 from smsbridge.stores.blocking import at_once
 from smsbridge.stores.digests import new_ticket, person_of
-from smsbridge.stores.entries import Claim, Entry, Outcome, State
+from smsbridge.stores.entries import Claim, Entry, EntryFilters, Outcome, State
 
 from .entries import KEY, claim, refused, uncertain
 from .kit import MOMENTS, Kit, Moment, interrupt
@@ -291,7 +291,7 @@ class ReportTests(Kit):
         return replace(came, **fields)
 
     def _found(self, entries: Any, **wanted: Any) -> list[str]:
-        return [entry.claim.reference for _, entry in at_once(entries.page(**wanted))]
+        return [entry.claim.reference for _, entry in at_once(entries.page(EntryFilters(**wanted)))]
 
 
 class SharedReportTests(Kit):
