@@ -21,6 +21,8 @@ from smsbridge.plugins import default_plugins
 
 sys.path.insert(0, str(Path(__file__).parent))  # for scripted.py: importlib mode does not add the folder
 import postgres_server
+from scripted import forget_writers
+from smsbridge.stores import known
 
 # pytester unloads modules that it imported first, so a class would exist twice
 for module in pkgutil.walk_packages(smsbridge.__path__, "smsbridge."):
@@ -54,6 +56,14 @@ def clean_environment(monkeypatch, tmp_path):
 def _forget():
     default_plugins.cache_clear()
     _shared_client.cache_clear()
+
+
+@pytest.fixture
+def nothing_is_open():
+    """After the test, this process knows no store any more, and no writer owns one."""
+    yield
+    forget_writers()
+    known.forget_all()
 
 
 @pytest.fixture(scope="session")

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from scripted import OK, TO, HttpProvider, Wire, forget_writers, message
+from scripted import OK, TO, HttpProvider, Wire, message
 from smsbridge import ConfigurationError, HttpResponse, Plugins, RateLimitedError, SmsClient, VetoedError
 from smsbridge.attempts import attempt, foresee, utc_now
 from smsbridge.composite import each
@@ -44,11 +44,7 @@ SECRET = "acme://some-user:s3cret-word@db.internal:5432/texts?token=t0ken"
 DENIED = HttpResponse.of_json({}, status=400)
 
 
-@pytest.fixture(autouse=True)
-def nothing_is_open():
-    yield
-    forget_writers()
-    known.forget_all()
+pytestmark = pytest.mark.usefixtures("nothing_is_open")
 
 
 @pytest.fixture

@@ -16,6 +16,7 @@ from contextlib import contextmanager, suppress
 import pytest
 
 import smsbridge
+from mounts import fastapi, flask, wsgi
 from scripted import HttpProvider, Recorder
 from servers import serving, uvicorn_serves, wsgiref_serves
 from smsbridge import (
@@ -82,34 +83,6 @@ def starlette(client):
     from starlette.routing import Mount
 
     with uvicorn_serves(Starlette(routes=[Mount("/sms", web.asgi(client(AsyncSmsClient)))])) as port:
-        yield port
-
-
-@contextmanager
-def fastapi(client):
-    from fastapi import FastAPI
-
-    app = FastAPI()
-    app.mount("/sms", web.asgi(client(AsyncSmsClient)))
-    with uvicorn_serves(app) as port:
-        yield port
-
-
-@contextmanager
-def wsgi(client):
-    from werkzeug.middleware.dispatcher import DispatcherMiddleware
-
-    with wsgiref_serves(DispatcherMiddleware(None, {"/sms": web.wsgi(client(SmsClient))})) as port:
-        yield port
-
-
-@contextmanager
-def flask(client):
-    from flask import Flask
-
-    app = Flask("shop")
-    app.register_blueprint(web.blueprint(client(SmsClient)), url_prefix="/sms")
-    with wsgiref_serves(app) as port:
         yield port
 
 

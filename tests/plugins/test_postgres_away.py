@@ -22,7 +22,6 @@ from smsbridge.guard.policy import GuardPolicy
 from smsbridge.ledger.policy import LedgerPolicy
 from smsbridge.optouts.policy import OptoutPolicy
 from smsbridge.policies.limit import LimitPolicy
-from smsbridge.stores import known
 from smsbridge.stores.blocking import at_once
 from smsbridge.stores.entries import Claim, Entry, Kind, Outcome, State, Unwritable
 from smsbridge.stores.gcra import Rate
@@ -37,11 +36,7 @@ KEY = b"0123456789abcdef"
 SECRETS = (PASSWORD, "owner", "127.0.0.1", "postgres?", "reader", "search_path", "nowhere.invalid")
 
 
-@pytest.fixture(autouse=True)
-def nothing_is_open():
-    yield
-    forget_writers()
-    known.forget_all()
+pytestmark = pytest.mark.usefixtures("nothing_is_open")
 
 
 @pytest.fixture

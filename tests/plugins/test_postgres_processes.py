@@ -18,7 +18,6 @@ from scripted import HttpProvider, forget_writers
 from smsbridge.ledger.policy import LedgerPolicy
 from smsbridge.messages import DeliveryReport, SentMessage, Status
 from smsbridge.optouts.policy import OptoutPolicy
-from smsbridge.stores import known
 from smsbridge.stores.blocking import at_once
 from smsbridge.stores.entries import Entry, Outcome, State
 from smsbridge.stores.gcra import Rate
@@ -35,11 +34,7 @@ from test_stores import send
 SPAWNED = multiprocessing.get_context("spawn")
 
 
-@pytest.fixture(autouse=True)
-def nothing_is_open():
-    yield
-    forget_writers()
-    known.forget_all()
+pytestmark = pytest.mark.usefixtures("nothing_is_open")
 
 
 @pytest.fixture

@@ -18,7 +18,6 @@ from scripted import HttpProvider, forget_writers, message
 from smsbridge.cli.app import smsbridge
 from smsbridge.errors import ConfigurationError
 from smsbridge.ledger.policy import LedgerPolicy
-from smsbridge.stores import known
 from smsbridge.stores.blocking import at_once
 from smsbridge.stores.entries import Unwritable
 from smsbridge.stores.gcra import Rate
@@ -31,11 +30,7 @@ from test_stores import send
 CAP = Cap(scope="guard acme", kind="total", key="", rate=Rate(2, 60))
 
 
-@pytest.fixture(autouse=True)
-def nothing_is_open():
-    yield
-    forget_writers()
-    known.forget_all()
+pytestmark = pytest.mark.usefixtures("nothing_is_open")
 
 
 @pytest.fixture

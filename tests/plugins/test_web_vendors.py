@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import http.client
-from contextlib import contextmanager
 from urllib.parse import urlsplit
 
 import pytest
 
-from servers import uvicorn_serves, wsgiref_serves
+from mounts import fastapi, flask, wsgi
+from servers import wsgiref_serves
 from signed import OURS, PERSON, VENDORS
-from smsbridge import AsyncSmsClient, OptedOutError, Plugins, Settings, SmsClient, hookimpl, web
+from smsbridge import OptedOutError, Plugins, Settings, SmsClient, hookimpl, web
 from smsbridge.optouts.policy import OptoutPolicy
 from smsbridge.policies.failover import FailoverPolicy
 
@@ -21,34 +21,6 @@ class Seen(list):
     @hookimpl
     def smsbridge_event(self, account, provider, event):
         self.append((account, provider, event.text))
-
-
-@contextmanager
-def fastapi(client):
-    from fastapi import FastAPI
-
-    app = FastAPI()
-    app.mount("/sms", web.asgi(client(AsyncSmsClient)))
-    with uvicorn_serves(app) as port:
-        yield port
-
-
-@contextmanager
-def wsgi(client):
-    from werkzeug.middleware.dispatcher import DispatcherMiddleware
-
-    with wsgiref_serves(DispatcherMiddleware(None, {"/sms": web.wsgi(client(SmsClient))})) as port:
-        yield port
-
-
-@contextmanager
-def flask(client):
-    from flask import Flask
-
-    app = Flask("shop")
-    app.register_blueprint(web.blueprint(client(SmsClient)), url_prefix="/sms")
-    with wsgiref_serves(app) as port:
-        yield port
 
 
 def call(port, webhook, path=None):
