@@ -55,7 +55,7 @@ from smsbridge.provider import Capability, SmsProvider, vendor_of
 from smsbridge.rehearsal import Rehearsal
 from smsbridge.stores import entries as entries_room
 from smsbridge.stores import sqlite, sqlite_file, writer
-from smsbridge.stores.entries import Claim, Entry, Kind, Outcome, State, Unwritable, digest
+from smsbridge.stores.entries import Claim, Entry, EntryFilters, Kind, Outcome, State, Unwritable, digest
 from smsbridge.stores.kept import FileEntries
 from smsbridge.stores.sqlite import SqliteBook
 from smsbridge.stores.writer import Writer
@@ -782,11 +782,13 @@ def test_entries_come_in_their_order_as_far_as_they_match(store):
         found = store.entries()
         assert [entry.claim.reference for _, entry in found] == [f"r-{n}" for n in range(5)]
         assert [entry.claim.reference for _, entry in store.entries(after=found[2][0])] == ["r-3", "r-4"]
-        assert [entry.claim.reference for _, entry in store.entries(account="a", states=[State.OPEN])] == ["r-3"]
+        assert [
+            entry.claim.reference for _, entry in store.entries(EntryFilters(account="a", states=[State.OPEN]))
+        ] == ["r-3"]
         assert len(store.entries(limit=2)) == 2
-        assert store.entries(within=-3600.0) == []
-        assert len(store.entries(within=3600.0)) == 5
-        assert [entry.claim.account for _, entry in store.entries(reference="r-2")] == ["b"]
+        assert store.entries(EntryFilters(within=-3600.0)) == []
+        assert len(store.entries(EntryFilters(within=3600.0))) == 5
+        assert [entry.claim.account for _, entry in store.entries(EntryFilters(reference="r-2"))] == ["b"]
 
 
 def test_only_what_is_settled_is_forgotten(store):

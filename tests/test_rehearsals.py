@@ -49,7 +49,7 @@ from smsbridge.policies.failover import FailoverPolicy
 from smsbridge.policies.gate import Gate
 from smsbridge.policies.limit import LimitPolicy
 from smsbridge.policies.retry import RetryPolicy
-from smsbridge.stores.entries import Claim, Entry, Kind, Outcome
+from smsbridge.stores.entries import Claim, Entry, EntryFilters, Kind, Outcome, State
 from smsbridge.stores.memory import MemoryBook
 from smsbridge.stores.sqlite import SqliteBook
 from smsbridge.stores.sqlite_schema import LEDGER
@@ -735,18 +735,14 @@ def test_it_answers_as_the_one_in_a_file(steps):
             continue
         assert answers[0] == answers[1]
         assert _plain(file.find(reference)) == _plain(memory.find(reference))
-    for wanted in ({}, {"reference": "order-2"}, {"states": ["accepted"]}, {"after": 1, "limit": 1}, {"account": "b"}):
+    filters = ({}, {"reference": "order-2"}, {"states": [State.ACCEPTED]}, {"account": "b"})
+    for wanted, page in [*((each, {}) for each in filters), ({}, {"after": 1, "limit": 1})]:
         found = [
-            [(number, _plain(entry)) for number, entry in store.entries(**_states(wanted))] for store in (file, memory)
+            [(number, _plain(entry)) for number, entry in store.entries(EntryFilters(**wanted), **page)]
+            for store in (file, memory)
         ]
         assert found[0] == found[1]
     file.close()
-
-
-def _states(wanted):
-    from smsbridge.stores.entries import State
-
-    return wanted | {"states": [State(state) for state in wanted["states"]]} if "states" in wanted else wanted
 
 
 def _in_memory(store):
